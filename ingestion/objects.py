@@ -1,0 +1,61 @@
+"""Which objects each source has, and which raw tables they fill. Data only: no HTTP, no SQL beyond names.
+
+A new object is one line here; `landing.prepare` then makes its tables and staging can name them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ACTIVITIES = ("calls", "emails", "meetings", "notes", "tasks")
+
+
+@dataclass(frozen=True)
+class RawObject:
+    """One object of one source. `links` are the objects that its records are associated with."""
+
+    source: str
+    name: str
+    has_history: bool = False
+    links: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> str:
+        return f"raw.{self.source}__{self.name}"
+
+    @property
+    def history_table(self) -> str:
+        return f"raw.{self.source}__{self.name}_history"
+
+    def link_table(self, target: str) -> str:
+        return f"raw.{self.source}__{self.name}_{target}_links"
+
+
+HUBSPOT = (
+    RawObject("hubspot", "contacts", has_history=True, links=("companies",)),
+    RawObject("hubspot", "companies", has_history=True),
+    RawObject("hubspot", "deals", has_history=True, links=("contacts", "companies", "line_items")),
+    RawObject("hubspot", "leads", has_history=True, links=("contacts", "companies", "deals")),
+    *(RawObject("hubspot", name, links=("contacts", "companies", "deals")) for name in ACTIVITIES),
+    RawObject("hubspot", "owners"),
+    RawObject("hubspot", "pipelines"),
+    RawObject("hubspot", "lead_pipelines"),
+    RawObject("hubspot", "properties"),
+    RawObject("hubspot", "line_items"),
+    RawObject("hubspot", "account_info"),
+)
+
+SPREADSHEETS = tuple(
+    RawObject("spreadsheets", name)
+    for name in ("deals", "companies", "products", "owners", "activities", "targets", "contracts")
+)
+
+ALL_OBJECTS = HUBSPOT + SPREADSHEETS
+
+
+def find(source: str, name: str) -> RawObject:
+    """The catalogue's entry; KeyError names what was asked for."""
+    for entry in ALL_OBJECTS:
+        if (entry.source, entry.name) == (source, name):
+            return entry
+    raise KeyError(f"no object {name!r} in source {source!r}")

@@ -1,0 +1,354 @@
+"""One HTTP session for a source: credentials pinned to one host, bounded retries, client-side limits, whole pages.
+
+Knows no vendor beyond two facts that all of them share: a page is one JSON object, and 401/403 are not worth
+retrying. Tokens never reach a message: they are held by an object without a readable form and scrubbed from answers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import random
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from requests_ratelimiter import LimiterAdapter
+from urllib3.util.retry import Retry
+
+RETRIED_STATUSES = frozenset({408, 423, 429, 500, 502, 503, 504, *range(520, 531)})
+LONGEST_WAIT_SECONDS = 300  # a vendor that asks for more is reported, not waited for
+PAGE_ATTEMPTS = 4  # times that a page which came back broken is asked for, each with its own bounded retries
+
+
+class SourceError(Exception):
+    """Anything that a source answered, or failed to answer, that ends the read of an object."""
+
+
+class TransientSourceError(SourceError):
+    """The vendor is down, slow or limiting: the same request may succeed later. Raised after bounded retries."""
+
+
+class PermanentSourceError(SourceError):
+    """Asking again gives the same: a refused request, an answer that is not what the protocol says."""
+
+    def __init__(self, message: str, status: int | None = None):
+        super().__init__(message)
+        self.status = status
+
+
+class CredentialsError(PermanentSourceError):
+    """The credentials are missing, unusable or refused (401)."""
+
+
+class MissingScopeError(PermanentSourceError):
+    """403: the credentials are good and may not read this. `scope` names what to grant, as the vendor says it."""
+
+    def __init__(self, scope: str, message: str):
+        super().__init__(message, status=403)
+        self.scope = scope
+
+
+@dataclass
+class Meter:
+    """What one object's read cost. Retries are the attempts beyond the first, of any cause."""
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+
+
+class _BearerToken(AuthBase):
+    """Adds the token to requests for one origin and to no other."""
+
+    def __init__(self, token: str, origin: tuple[str, str, int]):
+        self.__token = token
+        self._origin = origin
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if _origin(request.url or "") == self._origin:
+            request.headers["Authorization"] = f"Bearer {self.__token}"
+        return request
+
+    def scrub(self, text: str) -> str:
+        return text.replace(self.__token, "<token>")
+
+    def __repr__(self) -> str:
+        return "<bearer token>"
+
+
+class SourceSession:
+    """Reads JSON pages from one origin. Safe to use from several threads; each reads under its own `metered()`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        token_name: str,
+        rate_per_second: float | None = None,
+        search_per_second: float | None = None,
+        search_paths: tuple[str, ...] = (),
+        timeout_seconds: tuple[float, float] = (5.0, 60.0),
+        attempts: int = 6,
+        backoff_seconds: float = 0.5,
+        max_bytes: int = 64 * 1024 * 1024,
+    ):
+        self.base_url = base_url.rstrip("/")
+        self._origin = _checked_origin(self.base_url)
+        self._auth = _BearerToken(_checked_token(token, token_name), self._origin)
+        self._token_name = token_name
+        self._timeout = timeout_seconds
+        self._backoff = backoff_seconds
+        self._max_bytes = max_bytes
+        self._local = threading.local()
+        self._http = requests.Session()
+        self._http.auth = self._auth
+        self._http.headers["Accept"] = "application/json"
+        self._http.trust_env = not _is_loopback(self._origin[1])  # a proxy would never reach a loopback server
+        retry = self._retry(attempts)
+        self._mount(retry, rate_per_second, search_per_second, search_paths)
+
+    def __repr__(self) -> str:
+        return f"SourceSession({self.base_url!r})"
+
+    def close(self) -> None:
+        self._http.close()
+
+    @contextmanager
+    def metered(self) -> Iterator[Meter]:
+        """Count what this thread asks for inside the block."""
+        self._local.meter = Meter()
+        try:
+            yield self._local.meter
+        finally:
+            self._local.meter = None
+
+    def get(self, path: str, params: Mapping[str, str] | None = None, require: str | None = "results") -> Page:
+        """The page at `path`; `require` names the list it must hold (None: any JSON object will do)."""
+        return self._page("GET", path, require, params=params)
+
+    def post(self, path: str, body: Mapping[str, Any], require: str | None = "results") -> Page:
+        """POST as a read: the body is a query, so it is as repeatable as a GET."""
+        return self._page("POST", path, require, json=body)
+
+    def check_link(self, link: str) -> None:
+        """Refuse a `next` link to another host: following it would hand our reading to whoever answers there."""
+        if _origin(link) != self._origin:
+            raise PermanentSourceError(f"`next` link points to another host: {urlsplit(link).netloc or '<none>'!r}")
+
+    def _mount(
+        self, retry: Retry, rate: float | None, search_rate: float | None, search_paths: tuple[str, ...]
+    ) -> None:
+        pool = {"max_retries": retry, "pool_connections": 2, "pool_maxsize": 8}
+        root = "{}://{}".format(*urlsplit(self.base_url)[:2])
+        general = LimiterAdapter(per_second=rate, limit_statuses=(), **pool) if rate else HTTPAdapter(**pool)
+        self._http.adapters.clear()  # nothing is mounted for other hosts: requests itself refuses them
+        self._http.mount(root, general)
+        if search_rate:
+            search = _SearchAdapter(general, per_second=search_rate, limit_statuses=(), **pool)
+            for path in search_paths:
+                self._http.mount(self.base_url + path, search)
+
+    def _retry(self, attempts: int) -> Retry:
+        count, scrub = self._count_retry, self._auth.scrub
+
+        class CountedRetry(Retry):
+            """urllib3's own, which also counts, and gives up at once where waiting cannot help tonight."""
+
+            def increment(self, method=None, url=None, response=None, error=None, _pool=None, _stacktrace=None):
+                if response is not None:
+                    _stop_when_waiting_is_useless(self, response, scrub)
+                bumped = super().increment(method, url, response, error, _pool, _stacktrace)
+                count()
+                return bumped
+
+            def get_retry_after(self, response):
+                try:
+                    return super().get_retry_after(response)
+                except urllib3.exceptions.InvalidHeader:
+                    return None  # "soon": our own backoff then decides
+
+        return CountedRetry(
+            total=attempts - 1,
+            redirect=0,
+            status_forcelist=RETRIED_STATUSES,
+            allowed_methods=None,
+            backoff_factor=self._backoff,
+            backoff_jitter=self._backoff,
+            backoff_max=60,
+            respect_retry_after_header=True,
+            raise_on_status=False,
+            raise_on_redirect=False,
+        )
+
+    def _count_retry(self) -> None:
+        if (meter := getattr(self._local, "meter", None)) is not None:
+            meter.retries += 1
+            meter.requests += 1
+
+    def _page(self, method: str, path: str, require: str | None, **arguments: Any) -> Page:
+        label = f"{method} {path}"
+        reason = ""
+        for attempt in range(PAGE_ATTEMPTS):
+            if attempt:
+                self._count_broken_page(attempt)
+            try:
+                return Page.checked(self._send(method, path, label, **arguments), require)
+            except _BrokenPage as error:
+                reason = str(error)
+        raise PermanentSourceError(f"{label}: {reason} ({PAGE_ATTEMPTS} attempts)")
+
+    def _count_broken_page(self, attempt: int) -> None:
+        if (meter := getattr(self._local, "meter", None)) is not None:
+            meter.retries += 1
+        time.sleep(self._backoff * (2 ** (attempt - 1) + random()))
+
+    def _send(self, method: str, path: str, label: str, **arguments: Any) -> bytes:
+        meter = getattr(self._local, "meter", None) or Meter()
+        meter.requests += 1
+        try:
+            answer = self._http.request(
+                method, self.base_url + path, timeout=self._timeout, allow_redirects=False, stream=True, **arguments
+            )
+        except requests.RequestException as error:
+            raise TransientSourceError(f"{label}: {self._auth.scrub(_short(error))}") from None
+        try:
+            body = answer.raw.read(self._max_bytes + 1, decode_content=True)
+        except urllib3.exceptions.HTTPError as error:
+            raise _BrokenPage(f"answer broke off ({type(error).__name__})") from None
+        finally:
+            answer.close()
+        meter.bytes += len(body)
+        if len(body) > self._max_bytes:
+            raise PermanentSourceError(f"{label}: answer larger than {self._max_bytes} bytes")
+        if answer.status_code not in (200, 207):
+            self._refuse(answer, body, label)
+        return body
+
+    def _refuse(self, answer: requests.Response, body: bytes, label: str) -> None:
+        status = answer.status_code
+        details = _error_details(body)
+        message = self._auth.scrub(str(details.get("message") or answer.reason or ""))[:300]
+        if status == 401:
+            raise CredentialsError(f"{label}: {self._token_name} was refused (401): {message}", status)
+        if status == 403:
+            scope = ", ".join(_scopes(details)) or "unknown"
+            raise MissingScopeError(scope, f"{label}: not permitted (403), scope needed: {scope}")
+        if status in RETRIED_STATUSES:
+            raise TransientSourceError(f"{label}: HTTP {status} after bounded retries: {message}")
+        if 300 <= status < 400:
+            raise PermanentSourceError(f"{label}: redirect (HTTP {status}) refused", status)
+        raise PermanentSourceError(f"{label}: HTTP {status}: {message}", status)
+
+
+class _SearchAdapter(LimiterAdapter):
+    """Searches have a bucket of their own and count in the general one too."""
+
+    def __init__(self, general: HTTPAdapter, **arguments: Any):
+        super().__init__(**arguments)
+        self._general = general
+
+    def send(self, request: requests.PreparedRequest, **arguments: Any) -> requests.Response:
+        if isinstance(self._general, LimiterAdapter):
+            self._general.limiter.try_acquire(self._general._bucket_name(request), blocking=True)
+        return super().send(request, **arguments)
+
+
+class _BrokenPage(Exception):
+    """An answer with status 200 that is not a whole page."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that was parsed whole: the bytes as received, and what they hold."""
+
+    body: bytes
+    content: dict[str, Any]
+
+    @classmethod
+    def checked(cls, body: bytes, require: str | None) -> Page:
+        try:
+            content = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            what = "HTML" if body.lstrip()[:1] == b"<" else "truncated or malformed JSON"
+            raise _BrokenPage(f"{what} instead of a page") from None
+        if not isinstance(content, dict):
+            raise _BrokenPage("JSON that is not an object")
+        if require is not None and not isinstance(content.get(require), list):
+            raise _BrokenPage(f"no `{require}` list")
+        return cls(body, content)
+
+
+def _stop_when_waiting_is_useless(retry: Retry, response: Any, scrub: Any) -> None:
+    if response.status == 429:
+        details = _error_details(response.read(65536, decode_content=True))
+        if str(details.get("policyName", "")).upper() == "DAILY":
+            message = scrub(str(details.get("message", "")))[:200]
+            raise PermanentSourceError(f"daily request limit used up (429): {message}", 429)
+    wait = retry.get_retry_after(response)
+    if wait is not None and wait > LONGEST_WAIT_SECONDS:
+        raise TransientSourceError(f"HTTP {response.status}: asked to wait {wait:.0f} s, longer than we do")
+
+
+def _error_details(body: bytes) -> dict[str, Any]:
+    try:
+        details = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return details if isinstance(details, dict) else {}
+
+
+def _scopes(details: dict[str, Any]) -> list[str]:
+    """The scopes a refusal names, in either of the two spellings seen."""
+    contexts = [details.get("context")] + [e.get("context") for e in details.get("errors") or [] if isinstance(e, dict)]
+    names: list[str] = []
+    for context in contexts:
+        for key in ("requiredGranularScopes", "requiredScopes"):
+            names += [str(name) for name in (context or {}).get(key) or [] if str(name) not in names]
+    return names
+
+
+def _short(error: Exception) -> str:
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return f"{type(error).__name__} ({type(cause).__name__})" if cause is not None else type(error).__name__
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return parts.scheme.lower(), (parts.hostname or "").lower(), port
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _checked_origin(base_url: str) -> tuple[str, str, int]:
+    scheme, host, port = _origin(base_url)
+    if not host or scheme not in ("http", "https"):
+        raise PermanentSourceError(f"base_url {base_url!r} is not an http(s) address")
+    if "@" in urlsplit(base_url).netloc:
+        raise PermanentSourceError("base_url must not hold credentials")
+    if scheme == "http" and not _is_loopback(host):
+        raise PermanentSourceError(f"base_url {base_url!r}: plain http is only for a loopback host; use https")
+    return scheme, host, port
+
+
+def _checked_token(token: str, name: str) -> str:
+    if not token:
+        raise CredentialsError(f"{name} is not set")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise CredentialsError(f"{name} holds a character that no token has (a space, a line break?)")
+    return token

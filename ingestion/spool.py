@@ -1,0 +1,116 @@
+"""Answers on disk, as received, one page a line, between the network and the single writer.
+
+What Python learns of a page while checking that it is whole is kept beside the bytes: which keys occur (DuckDB is
+told them instead of sniffing), and which records cannot be landed. Nothing here decides what is new.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+RECORDS, HISTORIES, ROWS = "records", "histories", "rows"
+
+
+class Spool:
+    """One object's answers of one run. The directory is emptied first: what a killed run left there never counts."""
+
+    def __init__(self, directory: Path):
+        self.directory = Path(directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        self._files: dict[str, BinaryIO] = {}
+        self.rows_read = 0
+        self.refused: list[dict[str, Any]] = []
+        self.top_keys: set[str] = set()
+        self.shapes: set[tuple[str, ...]] = set()
+        self.link_targets: set[str] = set()
+        self.is_complete = False  # True: every record that is not here is gone
+
+    def add_page(self, body: bytes, results: list[Any]) -> None:
+        """A page of records `{"results": [{"id", "properties", ..}]}`; `results` is what `body` was checked to hold."""
+        self.rows_read += len(results)
+        good = [r for r in results if type(r) is dict and self._has_what_landing_needs(r)]
+        if len(good) != len(results):
+            self.refused += [_refusal(r) for r in results if not (type(r) is dict and self._has_what_landing_needs(r))]
+            body = orjson.dumps({"results": good})
+        self.top_keys.update(*good)
+        self.shapes.update([tuple(r["properties"]) for r in good])
+        self._write(RECORDS, body)
+
+    def add_histories(self, body: bytes) -> None:
+        """A page of records of which only `id` and `propertiesWithHistory` count."""
+        self._write(HISTORIES, body)
+
+    def add_links(self, target: str, asked: Iterable[str], body: bytes) -> None:
+        """One v4 associations answer and the ids it was asked for: no answer for an asked id means no links."""
+        self.link_targets.add(target)
+        self._write(f"links_{target}", body)
+        self._write(f"asked_{target}", orjson.dumps({"ids": list(asked)}))
+
+    def add_row(
+        self,
+        record_id: str,
+        payload: dict[str, Any],
+        *,
+        hashed: dict[str, Any] | None = None,
+        version_at: datetime | str | None = None,
+        is_deleted: bool = False,
+    ) -> None:
+        """One record in its final form. `hashed` is the part that makes a new version (default: all of it)."""
+        self.rows_read += 1
+        row = {
+            "record_id": record_id,
+            "version_at": version_at,
+            "is_deleted": is_deleted,
+            "payload": _canonical(payload),
+            "hashed": _canonical(payload if hashed is None else hashed),
+        }
+        self._write(ROWS, orjson.dumps(row))
+
+    def refuse(self, reason: str, **where: Any) -> None:
+        """One row that cannot be landed. `where`: file, sheet, row_number, record_id, column_name, value."""
+        self.rows_read += 1
+        self.refused.append({"reason": reason} | where)
+
+    def path(self, name: str) -> Path | None:
+        """The file, flushed and ready to be read, or None when nothing was put in it."""
+        handle = self._files.get(name)
+        if handle is None:
+            return None
+        handle.flush()
+        return self.directory / f"{name}.jsonl"
+
+    def remove(self) -> None:
+        for handle in self._files.values():
+            handle.close()
+        self._files = {}
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _write(self, name: str, body: bytes) -> None:
+        if name not in self._files:
+            self._files[name] = (self.directory / f"{name}.jsonl").open("wb", buffering=1 << 20)
+        if b"\n" in body or b"\r" in body:  # only ever blanks between tokens: JSON escapes them inside text
+            body = body.replace(b"\r", b" ").replace(b"\n", b" ")
+        self._files[name].write(body + b"\n")
+
+    @staticmethod
+    def _has_what_landing_needs(record: dict[str, Any]) -> bool:
+        return bool(record.get("id")) and type(record.get("properties")) is dict
+
+
+def _canonical(value: dict[str, Any]) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _refusal(record: Any) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        return {"reason": "not a record", "value": orjson.dumps(record).decode()[:500]}
+    if not record.get("id"):
+        return {"reason": "no id", "column_name": "id", "value": ",".join(sorted(record))[:500]}
+    return {"reason": "no properties", "column_name": "properties", "record_id": str(record["id"])}

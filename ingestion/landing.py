@@ -6,6 +6,7 @@ instruction and run again ends in the same contents as one that was never killed
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -157,7 +158,8 @@ def record_failure(
             | {key: cost.get(key, 0) for key in ("requests", "retries", "bytes", "seconds")},
         )
         connection.execute(
-            """insert into raw.sync_state (source, object, state, state_reason) values ($source, $object, $state, $reason)
+            """insert into raw.sync_state (source, object, state, state_reason)
+               values ($source, $object, $state, $reason)
                on conflict do update set state = excluded.state, state_reason = excluded.state_reason""",
             {"source": source, "object": object, "state": state, "reason": reason},
         )
@@ -236,8 +238,13 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_i
             f"""insert into {batch.entry.table}
                 select record_id, coalesce(try_cast(version_at as timestamptz), $now), is_deleted, payload,
                     md5(hashed), $batch_id, $now
-                from {_lines(path, "record_id: 'VARCHAR', version_at: 'VARCHAR', is_deleted: 'BOOLEAN', "
-                                   "payload: 'VARCHAR', hashed: 'VARCHAR'")}""",
+                from {
+                _lines(
+                    path,
+                    "record_id: 'VARCHAR', version_at: 'VARCHAR', is_deleted: 'BOOLEAN', "
+                    "payload: 'VARCHAR', hashed: 'VARCHAR'",
+                )
+            }""",
             landing,
         )
     if path := batch.spool.path(RECORDS):
@@ -291,22 +298,25 @@ def _properties_sql(shapes: set[tuple[str, ...]]) -> str:
 
 def _hashed_properties(batch: Batch) -> str:
     """Properties without stamp and counters. A text match is safe: a quote inside a value is always escaped."""
-    names = {name for shape in batch.spool.shapes for name in shape}
-    if not batch.volatile or not names:
+    volatile = re.compile("|".join(batch.volatile) or "(?!)")
+    names = sorted({name for shape in batch.spool.shapes for name in shape if volatile.fullmatch(name)})
+    if not names:
         return "properties"
-    pattern = f'"({"|".join(batch.volatile)})":(null|"(?:[^"\\\\]|\\\\.)*"|[-+.0-9eE]+|true|false),?'
+    listed = "|".join(re.escape(name) for name in names)
+    pattern = f'"({listed})":(null|"(?:[^"\\\\]|\\\\.)*"|[-+.0-9eE]+|true|false),?'
     return f"regexp_replace(properties, '{pattern}', '', 'g')"
 
 
 def _append_vanished(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int) -> int:
-    """Tombstones for records that a complete answer no longer holds."""
-    payload = """'{"id":' || to_json(record_id) || ',"merged_into":null,"tombstone":"erased"}'"""
+    """Deletions of records that a complete answer no longer holds: the last payload, so that a label is not lost."""
+    newest = "(version_at, landed_at, batch_id)"
     before = _one(connection, f"select count(*) from {batch.entry.table} where batch_id = {batch_id}")
     connection.execute(
         f"""insert into {batch.entry.table}
-            select record_id, greatest($now, max(version_at)), true, {payload}, md5({payload}), $batch_id, $now
+            select record_id, greatest($now, max(version_at)), true, arg_max(payload, {newest}),
+                arg_max(payload_hash, {newest}), $batch_id, $now
             from {batch.entry.table} group by record_id
-            having max(batch_id) < $batch_id and not arg_max(is_deleted, (version_at, landed_at, batch_id))""",
+            having max(batch_id) < $batch_id and not arg_max(is_deleted, {newest})""",
         {"now": batch.now, "batch_id": batch_id},
     )
     return _one(connection, f"select count(*) from {batch.entry.table} where batch_id = {batch_id}") - before
@@ -314,7 +324,8 @@ def _append_vanished(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_
 
 def _prune(connection: duckdb.DuckDBPyConnection, table: str, batch_id: int, was_empty: bool) -> None:
     """Take out of this batch: a record's second copy, and what equals the newest landed version."""
-    mine = f"select rowid as place, record_id, version_at, is_deleted, payload_hash from {table} where batch_id = {batch_id}"
+    columns = "rowid as place, record_id, version_at, is_deleted, payload_hash"
+    mine = f"select {columns} from {table} where batch_id = {batch_id}"
     if not was_empty:
         # back from the archive without a new stamp: it came back now, else the archived version would stay the newest
         connection.execute(
@@ -394,7 +405,8 @@ def _land_links(connection: duckdb.DuckDBPyConnection, batch: Batch, target: str
     connection.execute(
         f"""insert into {table}
             with asked as (
-                select distinct unnest(ids) as from_id from {_lines(batch.spool.path(f"asked_{target}"), "ids: 'VARCHAR[]'")}
+                select distinct unnest(ids) as from_id
+                from {_lines(batch.spool.path(f"asked_{target}"), "ids: 'VARCHAR[]'")}
             ),
             pages as (select unnest(results) as r from {_lines(batch.spool.path(f"links_{target}"), columns)}),
             ends as (select r."from".id as from_id, unnest(r."to") as t from pages),

@@ -32,7 +32,8 @@ def append_tombstones(
         return 0
     connection.execute("create or replace temp table losers (loser varchar, survivor varchar, merged_at timestamptz)")
     connection.executemany("insert into losers values ($loser, $survivor, $merged_at)", losers)
-    connection.execute(f"delete from {table} where batch_id = ? and record_id in (select loser from losers)", [batch_id])
+    mine = f"from {table} where batch_id = ? and record_id in (select loser from losers)"
+    connection.execute(f"delete {mine}", [batch_id])
     changed = f"""
         from losers as l
         left join (select record_id, max(version_at) as version_at,
@@ -49,9 +50,7 @@ def append_tombstones(
                 {_MERGED}, md5({_MERGED}), $batch_id, $now {changed}""",
         {"now": now, "batch_id": batch_id},
     )
-    row = connection.execute(
-        f"select count(*) from {table} where batch_id = ? and record_id in (select loser from losers)", [batch_id]
-    ).fetchone()
+    row = connection.execute(f"select count(*) {mine}", [batch_id]).fetchone()
     connection.execute("drop table losers")
     return int(row[0]) if row else 0
 

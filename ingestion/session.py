@@ -37,6 +37,10 @@ class TransientSourceError(SourceError):
     """The vendor is down, slow or limiting: the same request may succeed later. Raised after bounded retries."""
 
 
+class SlowSourceError(TransientSourceError):
+    """The vendor did not answer in time: a smaller page may do."""
+
+
 class PermanentSourceError(SourceError):
     """Asking again gives the same: a refused request, an answer that is not what the protocol says."""
 
@@ -219,7 +223,11 @@ class SourceSession:
             answer = self._http.request(
                 method, self.base_url + path, timeout=self._timeout, allow_redirects=False, stream=True, **arguments
             )
+        except requests.Timeout:
+            raise SlowSourceError(f"{label}: no answer within {self._timeout[1]:g} s") from None
         except requests.RequestException as error:
+            if "ReadTimeoutError" in _short(error):
+                raise SlowSourceError(f"{label}: no answer within {self._timeout[1]:g} s") from None
             raise TransientSourceError(f"{label}: {self._auth.scrub(_short(error))}") from None
         try:
             body = answer.raw.read(self._max_bytes + 1, decode_content=True)

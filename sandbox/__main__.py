@@ -1,0 +1,117 @@
+"""`python -m sandbox serve|tick|truth --state DIR`: the practice company on the command line.
+
+`serve` prints one JSON line when it is ready and ends with its parent or on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from sandbox import truth
+from sandbox.faults import parse
+from sandbox.servers.hubspot import DEFAULT_TOKEN, serve
+from sandbox.store import iso
+from sandbox.world import LIVED_DAYS, SIZES, World, load
+
+ZONE = "Europe/Stockholm"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("serve", "tick", "truth"):
+        command = commands.add_parser(name)
+        command.add_argument("--state", type=Path, required=True)
+        command.add_argument("--seed", type=int)
+        command.add_argument("--size", choices=sorted(SIZES))
+        command.add_argument("--end", type=date.fromisoformat)
+        if name == "tick":
+            command.add_argument("--days", type=int, default=1)
+        if name == "serve":
+            command.add_argument("--port", type=int, default=0)
+            command.add_argument("--token", default=DEFAULT_TOKEN)
+            command.add_argument("--fault", action="append", default=[], metavar="NAME")
+            command.add_argument("--limits", action="store_true", help="hold the vendor's rate limits")
+            command.add_argument("--parent-pid", type=int, default=os.getppid())
+    return parser.parse_args()
+
+
+def company(arguments: argparse.Namespace) -> World:
+    """The company kept in the state directory, or a new one. `--end` later than the kept end lives on to it."""
+    if (arguments.state / "world.json").exists():
+        world = load(arguments.state)
+        if arguments.end is not None and arguments.end > world.end:
+            world.tick((arguments.end - world.end).days)
+    else:
+        end = arguments.end or datetime.now(ZoneInfo(ZONE)).date()
+        seed = 7 if arguments.seed is None else arguments.seed
+        world = World(seed, arguments.size or "default", end - timedelta(days=LIVED_DAYS), end, ZONE).live()
+    world.save(arguments.state)
+    return world
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent is gone."""
+    while True:
+        time.sleep(0.5)
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            os._exit(0)
+        except PermissionError:
+            continue
+
+
+def run_server(arguments: argparse.Namespace) -> None:
+    """Serve until told to stop."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    threading.Thread(target=_end_with, args=(arguments.parent_pid,), daemon=True).start()
+    faults = [parse(spec) for spec in arguments.fault]
+    world = company(arguments)
+    silent_days = sum(int(fault.argument or 3) for fault in faults if fault.name == "stale")
+    ready = {
+        "now": iso(world.now + silent_days * 86_400_000),
+        "end": (world.end + timedelta(days=silent_days)).isoformat(),
+        "pid": os.getpid(),
+    }
+    with (
+        (arguments.state / "requests.jsonl").open("w", buffering=1) as log,
+        serve(world, arguments.fault, arguments.port, arguments.token, arguments.limits) as portal,
+    ):
+        portal.log_file = log
+        portal.on_tick = lambda: world.save(arguments.state)
+        print(json.dumps({"url": portal.url, "token": portal.token, **ready}), flush=True)
+        stopped.wait()
+
+
+def main() -> int:
+    """Exit code 2 for a wrong fault name or a state directory that holds no company."""
+    arguments = _arguments()
+    try:
+        if arguments.command == "serve":
+            run_server(arguments)
+        elif arguments.command == "tick":
+            world = company(arguments).tick(arguments.days)
+            world.save(arguments.state)
+            print(json.dumps({"end": world.end.isoformat(), "now": iso(world.now)}))
+        else:
+            print(truth.write(company(arguments), arguments.state))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

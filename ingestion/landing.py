@@ -247,7 +247,8 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_i
             }""",
             landing,
         )
-    if path := batch.spool.path(RECORDS):
+    path = batch.spool.path(RECORDS)
+    if path and batch.spool.top_keys:  # pages may all have been empty
         connection.execute(_records_sql(batch, path), landing)
 
 

@@ -2,9 +2,10 @@
 
     .venv/bin/python -m bench.night [--size default] [--rounds 3]
 
-Both sides read the same practice server, each into its own data directory; a first, unmeasured round warms dbt's partial
-parse and Dagster's instance. The measured rounds are unchanged nights: what is left is start-up, checks, models and
-publication. The dbt side runs what `make dbt-build` runs, without unit tests. The server is a process of its own and is not counted.
+Both sides read the same practice server, each into its own data directory; a first, unmeasured round warms dbt's
+partial parse and Dagster's instance. The measured rounds are unchanged nights: what is left is start-up, checks, models
+and publication. The dbt side runs what `make dbt-build` runs, without unit tests. The server is a process of its own
+and is not counted.
 """
 
 from __future__ import annotations
@@ -97,9 +98,8 @@ def main() -> int:
             started = time.monotonic()
             nights.append(orchestrated(night_side))
             floors.append(bare(bare_side))
-            print(
-                f"round {number + 1}: night {nights[-1]:.1f}, bare {floors[-1]:.1f} CPU-s, {time.monotonic() - started:.0f} s"
-            )
+            took = time.monotonic() - started
+            print(f"round {number + 1}: night {nights[-1]:.1f}, bare {floors[-1]:.1f} CPU-s, {took:.0f} s")
     night, floor = statistics.median(nights), statistics.median(floors)
     print(f"median: night {night:.1f} CPU-s, extraction + dbt-build {floor:.1f} CPU-s")
     print(f"ratio {night / floor:.2f}, difference {night - floor:+.1f} CPU-s (limit {LIMIT_SECONDS:+.1f})")

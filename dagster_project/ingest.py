@@ -1,0 +1,211 @@
+"""One multi-asset for each source: asks the vendor, lands what changed, and says of each object how it went.
+
+An object that failed still materializes, marked failed, beside a failed check that blocks nothing: a skipped output
+would skip every later step, and the run would be green (engineering notes, section 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from dagster_project.resources import night_of
+from ingestion import landing
+from ingestion.landing import ObjectResult
+from ingestion.objects import ALL_OBJECTS, RawObject
+from salesops.config import Settings
+from salesops.night import ROOT, Night
+
+OWNER = "team:sales-operations"
+MUST_HAVE_ROWS = (("hubspot", "deals"), ("hubspot", "owners"), ("hubspot", "pipelines"), ("spreadsheets", "deals"))
+KINDS = {"hubspot": {"hubspot", "duckdb"}, "spreadsheets": {"excel", "duckdb"}}
+TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheet"}
+COUNTS = (
+    "requests", "retries", "bytes", "rows_read", "rows_appended", "rows_unchanged", "rows_quarantined", "deletions",
+    "links_appended", "history_appended",
+)  # fmt: skip
+
+Result = dg.MaterializeResult[Any] | dg.AssetCheckResult
+
+
+def build_ingest(settings: Settings) -> list[dg.AssetsDefinition]:
+    return [_source_asset(source, settings) for source in ("hubspot", "spreadsheets") if settings.is_enabled(source)]
+
+
+def raw_key(table: str) -> dg.AssetKey:
+    return dg.AssetKey(["raw", table.removeprefix("raw.")])
+
+
+def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
+    entries = [entry for entry in ALL_OBJECTS if entry.source == source]
+    specs = [spec for entry in entries for spec in _table_specs(entry, settings)]
+    checks = [check for entry in entries for check in _check_specs(entry)]
+
+    @dg.multi_asset(name=source, specs=specs, check_specs=checks, required_resource_keys={"night"})
+    def read_source(context: dg.AssetExecutionContext) -> Iterator[Result]:
+        night = night_of(context)
+        with night.warehouse() as connection:
+            landing.prepare(connection)
+            landing.write_settings(connection, night.settings.object_rows())
+        waiting = {entry.name: entry for entry in entries}
+        for result in _read(source, night):
+            night.objects.append(result)
+            context.log.info("%s.%s: %s, %s appended", source, result.object, result.state, result.rows_appended)
+            entry = waiting.pop(result.object, None)
+            if entry is not None:
+                yield from _events(entry, result, night)
+        for entry in waiting.values():
+            reason = night.source_errors.get(source, "the source ended without a word about it")
+            result = ObjectResult(source, entry.name, "failed", reason)
+            night.objects.append(result)
+            with night.warehouse() as connection:
+                landing.record_failure(connection, source, entry.name, "failed", reason, night.run_id, night.clock.now())
+            yield from _events(entry, result, night)
+
+    return read_source
+
+
+def _read(source: str, night: Night) -> Iterator[ObjectResult]:
+    """The source's results; an error that ends it early is kept for the objects that it still owed."""
+    from ingestion.session import CredentialsError
+
+    readers: dict[str, Callable[[Night], Iterator[ObjectResult]]] = {
+        "hubspot": _read_hubspot,
+        "spreadsheets": _read_spreadsheets,
+    }
+    try:
+        yield from readers[source](night)
+    except CredentialsError as error:
+        night.credentials_error = night.source_errors[source] = str(error)
+    except Exception as error:  # whatever breaks one source, the other sources still go through
+        night.source_errors[source] = f"{type(error).__name__}: {error}"
+
+
+def _read_hubspot(night: Night) -> Iterator[ObjectResult]:
+    from ingestion.hubspot import HubSpotSource, sync_hubspot
+
+    settings, now = night.settings.sources.hubspot, night.clock.now()
+    source = HubSpotSource(
+        night.token,
+        night.base_url,
+        night.data.spool,
+        now,
+        id_scan=settings.id_scan,
+        extra_history=settings.extra_history,
+    )
+    return sync_hubspot(night.warehouse, source, night.run_id, now)
+
+
+def _read_spreadsheets(night: Night) -> Iterator[ObjectResult]:
+    from ingestion.spreadsheets import sync_spreadsheets
+
+    settings = night.settings.sources.spreadsheets
+    folder = settings.folder or night.data.drop
+    if settings.folder is None:
+        folder.mkdir(parents=True, exist_ok=True)
+    mappings = settings.mappings or sorted((ROOT / "mappings").glob("*.toml"))
+    return sync_spreadsheets(night.warehouse, folder, mappings, night.run_id, night.clock.now())
+
+
+def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]:
+    title = TITLES[entry.source]
+    tables = {entry.table: f"{title} {entry.name} as received: one row for each version that differs"}
+    if entry.has_history:
+        tables[entry.history_table] = f"{title}'s own history of the properties of {entry.name}"
+    for target in entry.links:
+        tables[entry.link_table(target)] = f"{title} associations from {entry.name} to {target}, with their labels"
+    hours = settings.freshness.rule(entry.source, entry.name).error_hours or 50
+    for table, description in tables.items():
+        yield dg.AssetSpec(
+            raw_key(table),
+            description=description,
+            group_name="raw",
+            owners=[OWNER],
+            kinds=KINDS[entry.source],
+            freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=hours)),
+        )
+
+
+def _check_specs(entry: RawObject) -> Iterator[dg.AssetCheckSpec]:
+    key = raw_key(entry.table)
+    yield dg.AssetCheckSpec("was_read", asset=key, description="The source answered for this object tonight")
+    yield dg.AssetCheckSpec(
+        "counts_balance",
+        asset=key,
+        blocking=True,
+        description="Rows read = appended + unchanged + quarantined; nothing is lost between the source and raw",
+    )
+    if (entry.source, entry.name) in MUST_HAVE_ROWS:
+        yield dg.AssetCheckSpec("is_not_empty", asset=key, blocking=True, description="There is at least one record")
+
+
+def _events(entry: RawObject, result: ObjectResult, night: Night) -> Iterator[Result]:
+    yield dg.MaterializeResult(asset_key=raw_key(entry.table), metadata=_metadata(result))
+    if entry.has_history:
+        metadata = {"appended": result.history_appended, "state": result.state}
+        yield dg.MaterializeResult(asset_key=raw_key(entry.history_table), metadata=metadata)
+    for target in entry.links:
+        metadata = {"appended_for_all_targets": result.links_appended, "state": result.state}
+        yield dg.MaterializeResult(asset_key=raw_key(entry.link_table(target)), metadata=metadata)
+    yield _was_read(entry, result, night)
+    yield _counts_balance(entry, result, night)
+    if (entry.source, entry.name) in MUST_HAVE_ROWS:
+        yield _is_not_empty(entry, result, night)
+
+
+def _metadata(result: ObjectResult) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"state": result.state, "seconds": round(result.seconds, 3)}
+    metadata |= {name: getattr(result, name) for name in COUNTS}
+    if result.reason:
+        metadata["reason"] = result.reason
+    if result.preview:
+        columns = [dg.TableColumn(name) for name in result.preview[0]]
+        rows = [dg.TableRecord({key: str(value) for key, value in row.items()}) for row in result.preview[:5]]
+        metadata["preview"] = dg.MetadataValue.table(rows, dg.TableSchema(columns))
+    return metadata
+
+
+def _was_read(entry: RawObject, result: ObjectResult, night: Night) -> dg.AssetCheckResult:
+    passed = result.state in ("ok", "empty")
+    severity = dg.AssetCheckSeverity.WARN if result.state == "not_permitted" else dg.AssetCheckSeverity.ERROR
+    return _checked(entry, "was_read", passed, result.reason or result.state, night, severity)
+
+
+def _counts_balance(entry: RawObject, result: ObjectResult, night: Night) -> dg.AssetCheckResult:
+    accounted = result.rows_appended + result.rows_unchanged + result.rows_quarantined
+    balances = result.state == "failed" or result.rows_read == accounted
+    reason = f"read {result.rows_read}, appended + unchanged + quarantined {accounted}"
+    return _checked(entry, "counts_balance", balances, reason, night, is_blocking=True)
+
+
+def _is_not_empty(entry: RawObject, result: ObjectResult, night: Night) -> dg.AssetCheckResult:
+    """An object that could not be read on the very first night is reported by was_read, and the others go on."""
+    with night.warehouse() as connection:
+        rows = connection.execute(f"select count(*) from {entry.table}").fetchone()[0]  # type: ignore[index]
+    passed = rows > 0 or result.state == "failed"
+    return _checked(entry, "is_not_empty", passed, f"{rows} versions landed", night, is_blocking=True)
+
+
+def _checked(
+    entry: RawObject,
+    name: str,
+    passed: bool,
+    reason: str,
+    night: Night,
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    *,
+    is_blocking: bool = False,
+) -> dg.AssetCheckResult:
+    state = "passed" if passed else ("warned" if severity == dg.AssetCheckSeverity.WARN else "failed")
+    night.note(entry.table.replace(".", "/"), name, state, "" if passed else reason, is_blocking)
+    return dg.AssetCheckResult(
+        asset_key=raw_key(entry.table),
+        check_name=name,
+        passed=passed,
+        severity=severity,
+        description=reason,
+        metadata={"reason": reason},
+    )

@@ -1,0 +1,322 @@
+"""The whole configuration of a company: `salesops.toml`, checked. Secrets come from the environment only.
+
+An unknown key or a wrong value ends in a ConfigError that names the key and the accepted values.
+Reads no database and asks no source.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ingestion.objects import ALL_OBJECTS
+
+TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"
+REQUIRED_OBJECTS = {"hubspot": ("deals", "contacts", "companies", "owners", "pipelines"), "spreadsheets": ()}
+
+HubSpotObject = Literal["contacts", "companies", "deals", "leads", "calls", "emails", "meetings", "notes", "tasks"]
+OnError = Literal["block", "flag"]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class ConfigError(Exception):
+    """Configuration or credentials that a night cannot start with. The message is meant for the person."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BusinessHours(_Section):
+    """Local time of day in which an answer can be expected, Monday to Friday."""
+
+    start: time = time(8)
+    end: time = time(17)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError("start must be before end, such as 08:00 and 17:00")
+        return self
+
+
+class Company(_Section):
+    name: str = "Practice company"
+    timezone: str = "Europe/Stockholm"
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "SEK"
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "SE"
+    fiscal_year_start_month: Annotated[int, Field(ge=1, le=12)] = 1
+    business_hours: BusinessHours = BusinessHours()
+    exclude_pipelines: list[str] = []
+    internal_domains: list[str] = []
+    exclude_deal_name_pattern: str = ""
+    qualified_stage: dict[str, str] = {}
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"no such time zone {value!r}; write it as Area/City, such as Europe/Stockholm")
+        return value
+
+    @field_validator("exclude_deal_name_pattern")
+    @classmethod
+    def _plain_pattern(cls, value: str) -> str:
+        import re
+
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+class HubSpotSettings(_Section):
+    enabled: bool = True
+    base_url: str = "https://api.hubapi.com"
+    id_scan: dict[HubSpotObject, Literal["nightly", "weekly"]] = {}
+    extra_history: dict[HubSpotObject, list[str]] = {}
+
+    @field_validator("base_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("accepted: an address such as https://api.hubapi.com")
+        if parts.username or parts.password:
+            raise ValueError("must not hold credentials")
+        if parts.scheme == "http" and not _is_loopback(parts.hostname):
+            raise ValueError("plain http is accepted for loopback addresses only; use https")
+        return value.rstrip("/")
+
+
+class SpreadsheetSettings(_Section):
+    enabled: bool = True
+    folder: Path | None = None
+    mappings: list[Path] = []
+
+
+class Sources(_Section):
+    """A table that is present is enabled unless it says otherwise; one that is absent is not asked."""
+
+    hubspot: HubSpotSettings = HubSpotSettings(enabled=False)
+    spreadsheets: SpreadsheetSettings = SpreadsheetSettings(enabled=False)
+
+
+class FreshnessRule(_Section):
+    """Ages after which a source object warns or fails. Hours since the last extraction; business hours of events."""
+
+    warn_hours: Positive | None = None
+    error_hours: Positive | None = None
+    event_warn_business_hours: Positive | None = None
+    event_error_business_hours: Positive | None = None
+    on_error: OnError | None = None
+
+
+class DuplicatesRule(_Section):
+    """How much may be new since the accepted baseline before the gate refuses."""
+
+    max_new_groups: Annotated[int, Field(ge=0)] | None = None
+    max_new_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_new_shared_emails: Annotated[int, Field(ge=0)] | None = None
+    on_error: OnError | None = None
+
+
+FRESHNESS_DEFAULTS = FreshnessRule(warn_hours=26, error_hours=50, on_error="block")
+DUPLICATES_DEFAULTS = DuplicatesRule(max_new_groups=10, max_new_rate=0.001, max_new_shared_emails=0, on_error="block")
+# Newest event: a working week without one deal, call or contact touched is a broken integration, not a holiday.
+EVENT_DEFAULTS = {("hubspot", "deals"): (27.0, 45.0), ("hubspot", "contacts"): (27.0, 45.0)}
+
+
+class Freshness(FreshnessRule):
+    """Thresholds for every object; `[freshness.<source>.<object>]` overrides them."""
+
+    hubspot: dict[str, FreshnessRule] = {}
+    spreadsheets: dict[str, FreshnessRule] = {}
+
+    @model_validator(mode="after")
+    def _known_objects(self) -> Self:
+        return _check_objects(self)
+
+    def rule(self, source: str, name: str) -> FreshnessRule:
+        rule = _override(FRESHNESS_DEFAULTS, self, getattr(self, source).get(name))
+        warn, error = EVENT_DEFAULTS.get((source, name), (None, None))
+        return rule.model_copy(
+            update={
+                "event_warn_business_hours": rule.event_warn_business_hours or warn,
+                "event_error_business_hours": rule.event_error_business_hours or error,
+            }
+        )
+
+
+class Duplicates(DuplicatesRule):
+    """The rule of the duplicate gate; `[duplicates.<source>.<object>]` overrides it."""
+
+    hubspot: dict[str, DuplicatesRule] = {}
+    spreadsheets: dict[str, DuplicatesRule] = {}
+
+    @model_validator(mode="after")
+    def _known_objects(self) -> Self:
+        return _check_objects(self)
+
+    def rule(self, source: str, name: str) -> DuplicatesRule:
+        return _override(DUPLICATES_DEFAULTS, self, getattr(self, source).get(name))
+
+
+class Leads(_Section):
+    response_sla_minutes: Annotated[int, Field(gt=0)] = 60
+
+
+class Practice(_Section):
+    """The invented company that is used while no source is enabled."""
+
+    size: Literal["small", "default", "large"] = "default"
+    seed: int = 7
+
+
+class Settings(_Section):
+    company: Company = Company()
+    sources: Sources = Sources()
+    freshness: Freshness = Field(default_factory=Freshness)
+    duplicates: Duplicates = Field(default_factory=Duplicates)
+    leads: Leads = Leads()
+    practice: Practice = Practice()
+
+    @property
+    def is_practice(self) -> bool:
+        return not (self.sources.hubspot.enabled or self.sources.spreadsheets.enabled)
+
+    def is_enabled(self, source: str) -> bool:
+        return self.is_practice and source == "hubspot" or getattr(self.sources, source).enabled
+
+    def object_rows(self) -> list[dict[str, Any]]:
+        """One row of raw.settings_objects for each known object of each source."""
+        rows = []
+        for entry in ALL_OBJECTS:
+            rule = self.freshness.rule(entry.source, entry.name)
+            required = entry.name in REQUIRED_OBJECTS[entry.source]
+            enabled = self.is_enabled(entry.source)
+            rows.append(
+                {"source": entry.source, "object": entry.name, "is_enabled": enabled, "is_required": required}
+                | rule.model_dump(include=set(FreshnessRule.model_fields))
+            )
+        return rows
+
+
+def load(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Settings:
+    """The settings of `SALESOPS_CONFIG`, else of salesops.toml in `folder` (default: here), else the defaults.
+
+    Paths in the file are taken from the file's own folder. Raises ConfigError.
+    """
+    named = environ.get("SALESOPS_CONFIG")
+    path = Path(named) if named else (folder or Path.cwd()) / "salesops.toml"
+    if not path.exists():
+        if named:
+            raise ConfigError(f"SALESOPS_CONFIG names {path}, and there is no such file")
+        return Settings()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: not readable as TOML: {error}") from error
+    try:
+        settings = Settings.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in _explain(error))) from None
+    return _with_absolute_paths(settings, path.resolve().parent)
+
+
+def hubspot_token(environ: Mapping[str, str] = os.environ) -> str:
+    """The secret. Raises ConfigError with the variable's name when it is missing."""
+    token = environ.get(TOKEN_VARIABLE, "").strip()
+    if not token:
+        raise ConfigError(
+            f"HubSpot is enabled and {TOKEN_VARIABLE} is not set. "
+            f"Create a private app in HubSpot and export {TOKEN_VARIABLE}=<its access token>."
+        )
+    return token
+
+
+def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
+    return Path(environ.get("SALESOPS_DATA") or "data").resolve()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _override(default: Any, *rules: Any) -> Any:
+    """`default` with every value that a later rule sets."""
+    changes = {}
+    for rule in rules:
+        if rule is not None:
+            changes |= {k: v for k in type(default).model_fields if (v := getattr(rule, k)) is not None}
+    return default.model_copy(update=changes)
+
+
+def _check_objects(section: Any) -> Any:
+    for source in REQUIRED_OBJECTS:
+        known = [entry.name for entry in ALL_OBJECTS if entry.source == source]
+        for name in getattr(section, source):
+            if name not in known:
+                raise ValueError(f"no object {name!r} in source {source}; accepted: {', '.join(known)}")
+    return section
+
+
+def _explain(error: ValidationError) -> list[str]:
+    """One line for each problem: the key as it is written in the file, and what would be accepted."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        if problem["type"] == "extra_forbidden":
+            accepted = ", ".join(_accepted_keys(problem["loc"][:-1]))
+            lines.append(f"unknown key `{key}`; accepted here: {accepted}")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"`{key}`: {message} (got {problem['input']!r})")
+    return lines
+
+
+def _accepted_keys(loc: tuple[Any, ...]) -> list[str]:
+    model: Any = Settings
+    for part in loc:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = _plain_type(model.model_fields[str(part)].annotation)
+        else:  # a dict of sections: the key names an object
+            model = _plain_type(typing.get_args(model)[1])
+    return list(model.model_fields)
+
+
+def _plain_type(annotation: Any) -> Any:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return next(a for a in typing.get_args(annotation) if a is not types.NoneType)
+    return annotation
+
+
+def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
+    sheets = settings.sources.spreadsheets
+    absolute = sheets.model_copy(
+        update={
+            "folder": folder / sheets.folder if sheets.folder else None,
+            "mappings": [folder / mapping for mapping in sheets.mappings],
+        }
+    )
+    sources = settings.sources.model_copy(update={"spreadsheets": absolute})
+    return settings.model_copy(update={"sources": sources})

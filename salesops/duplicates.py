@@ -1,0 +1,145 @@
+"""Duplicate contacts, first version: what they are, and how many are new since the state that was accepted.
+
+A group is two or more live contacts of one source with the same normalised e-mail, or with the same phone and the
+same folded name. Shared mailboxes (info@, sales@ ...) and switchboards (one phone, other names) are nobody's
+duplicate. Looks at the newest landed version: what a seller would see in the CRM now, whatever the night's as-of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import duckdb
+
+from salesops.config import DuplicatesRule
+
+SHARED_MAILBOXES = (
+    "info", "sales", "office", "contact", "kontakt", "hello", "hej", "hei", "admin", "support", "mail", "post",
+    "reception", "reklamation", "order", "orders", "faktura", "invoice", "ekonomi", "noreply", "no-reply", "hr", "jobs",
+)  # fmt: skip
+WORST = 20
+
+_BASELINE = """create table if not exists raw.duplicate_baseline
+    (group_hash varchar not null, record_count integer not null, accepted_at timestamptz not null, note varchar not null)"""
+
+_GROUPS = """
+with newest as (
+    select record_id, is_deleted, json_extract_string(payload, [
+            '$.properties.email', '$.properties.phone', '$.properties.mobilephone',
+            '$.properties.firstname', '$.properties.lastname']) as p
+    from raw.hubspot__contacts
+    qualify row_number() over (partition by record_id order by version_at desc, landed_at desc, batch_id desc) = 1
+),
+contacts as (
+    select record_id, lower(trim(p[1])) as email,
+        regexp_replace(coalesce(nullif(p[3], ''), p[2], ''), '[^0-9+]', '', 'g') as digits,
+        strip_accents(lower(trim(concat_ws(' ', trim(p[4]), trim(p[5]))))) as name
+    from newest where not is_deleted
+),
+readable as (
+    select record_id, email, name,
+        case when digits like '+%' then digits when digits like '00%' then '+' || substring(digits, 3)
+            when digits like '0%' then '+' || $calling_code || substring(digits, 2) end as phone
+    from contacts
+),
+keyed as (
+    select record_id, 'email' as kind, email as value from readable
+    where email like '%_@_%' and not list_contains($shared_mailboxes, split_part(email, '@', 1))
+    union all
+    select record_id, 'phone and name', phone || ' ' || name from readable
+    where length(phone) > 7 and name <> ''
+),
+employers as (
+    select from_id, to_id as company_id
+    from raw.hubspot__contacts_companies_links
+    qualify row_number() over (partition by from_id, to_id, type_id order by landed_at desc, batch_id desc) = 1
+        and not is_deleted
+),
+shared_employer as (
+    select distinct kind, value
+    from (select distinct keyed.*, company_id from keyed inner join employers on record_id = from_id)
+    where kind = 'email'
+    group by kind, value, company_id having count(*) > 1
+)
+select kind, md5(kind || ':' || value) as group_hash, list_sort(list(record_id)) as record_ids,
+    bool_or(shared_employer.value is not null) as is_inside_company
+from keyed left join shared_employer using (kind, value)
+group by kind, value having count(*) > 1
+order by len(record_ids) desc, group_hash
+"""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Contacts that look like one person. `record_ids` are the CRM's own."""
+
+    kind: str
+    group_hash: str
+    record_ids: list[str]
+    is_inside_company: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`new`: groups that are not in the baseline or grew since. `has_baseline`: False before the first publication."""
+
+    passed: bool
+    reason: str
+    new: list[Group]
+    group_count: int
+    contact_count: int
+    has_baseline: bool
+
+
+def find_groups(connection: duckdb.DuckDBPyConnection, country: str) -> list[Group]:
+    """All groups, largest first. `country` completes phone numbers without a country code."""
+    import phonenumbers
+
+    code = str(phonenumbers.country_code_for_region(country) or "")
+    parameters = {"calling_code": code, "shared_mailboxes": list(SHARED_MAILBOXES)}
+    return [Group(*row) for row in connection.execute(_GROUPS, parameters).fetchall()]
+
+
+def judge(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule, country: str) -> Verdict:
+    """Compare with the accepted baseline. Without one everything is inherited, and passes."""
+    groups = find_groups(connection, country)
+    accepted = _baseline(connection)
+    counted = connection.execute("select count(distinct record_id) from raw.hubspot__contacts").fetchone()
+    contact_count = counted[0] if counted else 0
+    if accepted is None:
+        reason = f"{len(groups)} groups found; they become the accepted baseline with the first publication"
+        return Verdict(True, reason, [], len(groups), contact_count, False)
+    new = [group for group in groups if len(group.record_ids) > accepted.get(group.group_hash, 1)]
+    assert rule.max_new_groups is not None and rule.max_new_rate is not None and rule.max_new_shared_emails is not None
+    shared = sum(group.is_inside_company for group in new)
+    problems = []
+    if len(new) > (allowed := max(rule.max_new_groups, int(rule.max_new_rate * contact_count))):
+        problems.append(f"{len(new)} new groups of duplicate contacts since the accepted state, {allowed} allowed")
+    if shared > rule.max_new_shared_emails:
+        problems.append(
+            f"{shared} e-mail addresses newly shared inside one company, {rule.max_new_shared_emails} allowed"
+        )
+    reason = "; ".join(problems) or f"{len(new)} new groups since the accepted state ({len(groups)} in all)"
+    return Verdict(not problems, reason, new, len(groups), contact_count, True)
+
+
+def has_baseline(connection: duckdb.DuckDBPyConnection) -> bool:
+    return _baseline(connection) is not None
+
+
+def accept(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group], note: str, now: datetime) -> None:
+    """Make `groups` the accepted state. A first acceptance with no group at all leaves a row of its own."""
+    rows = [(group.group_hash, len(group.record_ids), now, note) for group in groups]
+    connection.execute("begin")
+    connection.execute(_BASELINE)
+    connection.execute("delete from raw.duplicate_baseline")
+    connection.executemany("insert into raw.duplicate_baseline values (?, ?, ?, ?)", [*rows, ("", 0, now, note)])
+    connection.execute("commit")
+
+
+def _baseline(connection: duckdb.DuckDBPyConnection) -> dict[str, int] | None:
+    connection.execute(_BASELINE)
+    rows = connection.execute("select group_hash, record_count from raw.duplicate_baseline").fetchall()
+    return dict(rows) if rows else None

@@ -1,0 +1,240 @@
+"""One night: what it needs before it starts, the lock that keeps a second one out, and the run of the Dagster job.
+
+`opened()` is also what a run launched from the web page or the schedule goes through.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from salesops import config, practice
+from salesops.clock import Clock, parse_instant
+from salesops.config import ConfigError, Settings
+from salesops.layout import DataDirectory
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from salesops.publication import Publication
+
+ROOT = Path(__file__).resolve().parent.parent
+DBT = ROOT / "dbt"
+
+
+class AlreadyRunning(ConfigError):
+    """Another night holds the lock of this data directory."""
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    """One check's outcome, as meta.check_results keeps it. State: passed, warned or failed."""
+
+    asset: str
+    name: str
+    state: str
+    reason: str
+    is_blocking: bool
+
+
+@dataclass
+class Night:
+    """The settings of one run, and what its steps leave for publication and for the summary."""
+
+    settings: Settings
+    data: DataDirectory
+    clock: Clock
+    as_of: datetime
+    known_as_of: datetime | None
+    publish_to: Path
+    base_url: str
+    token: str
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    objects: list[Any] = field(default_factory=list)
+    checks: list[CheckRow] = field(default_factory=list)
+    gates_ran: bool = False
+    publication: Publication | None = None
+    source_errors: dict[str, str] = field(default_factory=dict)
+    credentials_error: str | None = None
+    baseline_was_set: bool = False
+
+    @contextmanager
+    def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The working file, for writing. Open late, close soon: dbt needs it too."""
+        import duckdb
+
+        with duckdb.connect(str(self.data.warehouse)) as connection:
+            connection.execute("set timezone = 'UTC'")
+            yield connection
+
+    def note(self, asset: str, name: str, state: str, reason: str = "", is_blocking: bool = False) -> None:
+        self.checks.append(CheckRow(asset, name, state, reason, is_blocking))
+
+    def accept_first_baseline(self) -> None:
+        """The first publication of a data directory accepts the duplicates that were inherited."""
+        from salesops import duplicates
+
+        with self.warehouse() as connection:
+            if self.settings.is_enabled("hubspot") and not duplicates.has_baseline(connection):
+                groups = duplicates.find_groups(connection, self.settings.company.country)
+                duplicates.accept(connection, groups, "first publication", self.clock.now())
+                self.baseline_was_set = True
+
+    def dbt_vars(self) -> dict[str, Any]:
+        company = self.settings.company
+        return {
+            "as_of": self.as_of.isoformat(),
+            "known_as_of": self.known_as_of.isoformat() if self.known_as_of else "",
+            "now": self.clock.now().isoformat(),
+            "company_name": company.name,
+            "company_timezone": company.timezone,
+            "company_currency": company.currency,
+            "company_country": company.country,
+            "fiscal_year_start_month": company.fiscal_year_start_month,
+            "business_hours": {
+                "start": company.business_hours.start.strftime("%H:%M"),
+                "end": company.business_hours.end.strftime("%H:%M"),
+            },
+            "qualified_stage": company.qualified_stage,
+            "exclude_pipelines": company.exclude_pipelines,
+            "internal_domains": company.internal_domains,
+            "exclude_deal_name_pattern": company.exclude_deal_name_pattern,
+            "response_sla_minutes": self.settings.leads.response_sla_minutes,
+        }
+
+
+@contextmanager
+def opened(
+    environ: Mapping[str, str],
+    *,
+    as_of: str | None = None,
+    known_as_of: str | None = None,
+    publish_to: Path | None = None,
+    faults: Sequence[str] = (),
+) -> Iterator[Night]:
+    """A night that is ready to run and holds the lock. Raises ConfigError before anything is written."""
+    settings = config.load(environ)
+    data = DataDirectory(config.data_directory(environ))
+    event_cut = _instant("--as-of", as_of)
+    known_cut = _instant("--known-as-of", known_as_of)
+    base_url, token = settings.sources.hubspot.base_url, ""
+    if settings.sources.hubspot.enabled:
+        token = config.hubspot_token(environ)
+        _refuse_bad_token(base_url, token)
+    _check_spreadsheets(settings)
+    clock = Clock()
+    with ExitStack() as stack:
+        stack.enter_context(locked(data))
+        if settings.is_practice:
+            today = clock.now().astimezone(settings.company.zone).date()
+            company = stack.enter_context(practice.running(data.sandbox, settings.practice, today, faults))
+            base_url, token, clock = company.url, company.token, Clock.at_least(company.now + practice.MORNING)
+        now = clock.now()
+        for option, instant in (("--as-of", event_cut), ("--known-as-of", known_cut)):
+            if instant is not None and instant > now:
+                raise ConfigError(f"{option} {instant.isoformat()} is in the future (it is {now:%Y-%m-%dT%H:%M:%SZ})")
+        target = (publish_to or data.published).resolve()
+        yield Night(settings, data, clock, event_cut or now, known_cut, target, base_url, token)
+
+
+@contextmanager
+def locked(data: DataDirectory) -> Iterator[None]:
+    """The night's lock, for the length of the block. The kernel frees it when the holder dies."""
+    data.root.mkdir(parents=True, exist_ok=True)
+    with data.lock.open("a+") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            raise AlreadyRunning(f"another night is running on {data.root} (process {holder})") from None
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def set_environment(data: DataDirectory) -> None:
+    """What dbt and Dagster read from the environment. Both are told before they are imported."""
+    for folder in (data.dagster, data.dbt, data.marts.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "DAGSTER_HOME": str(data.dagster),
+        "SALESOPS_DATA": str(data.root),
+        "SALESOPS_MARTS": str(data.marts),
+        "SALESOPS_WAREHOUSE": str(data.warehouse),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    settings = data.dagster / "dagster.yaml"
+    template = (ROOT / "dagster.yaml").read_text()
+    if not settings.exists() or settings.read_text() != template:
+        settings.write_text(template)
+
+
+def run(night: Night) -> bool:
+    """Run the nightly job in this process. True when the publish step ran and succeeded."""
+    set_environment(night.data)
+    import dagster as dg
+
+    from dagster_project.definitions import build_defs
+
+    job = build_defs(night).get_job_def("nightly")
+    with dg.DagsterInstance.get() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    succeeded = {event.step_key for event in result.all_events if event.event_type_value == "STEP_SUCCESS"}
+    return "publish" in succeeded and night.publication is not None
+
+
+def dbt_arguments(night: Night) -> list[str]:
+    """What every dbt command of a night is given: project, target folder, variables."""
+    return [
+        *("--project-dir", str(DBT), "--profiles-dir", str(DBT)),
+        *("--target-path", str(night.data.dbt / "target"), "--log-path", str(night.data.dbt / "logs")),
+        *("--vars", json.dumps(night.dbt_vars())),
+    ]
+
+
+def _instant(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+
+
+def _refuse_bad_token(base_url: str, token: str) -> None:
+    """One small request: a token that HubSpot refuses stops the night before it writes anything."""
+    from ingestion.session import CredentialsError, SourceError, SourceSession
+
+    session = None
+    try:
+        session = SourceSession(base_url, token, token_name=config.TOKEN_VARIABLE, attempts=2)
+        session.get("/crm/v3/owners/", {"limit": "1"})
+    except CredentialsError as error:
+        raise ConfigError(f"{config.TOKEN_VARIABLE}: {error}") from None
+    except SourceError:
+        return  # down, limited or without that scope: the read itself will say so, and the night goes on
+    finally:
+        if session is not None:
+            session.close()
+
+
+def _check_spreadsheets(settings: Settings) -> None:
+    sheets = settings.sources.spreadsheets
+    if not sheets.enabled:
+        return
+    if sheets.folder is not None and not sheets.folder.is_dir():
+        raise ConfigError(f"sources.spreadsheets.folder: there is no folder {sheets.folder}")
+    for mapping in sheets.mappings:
+        if not mapping.is_file():
+            raise ConfigError(f"sources.spreadsheets.mappings: there is no file {mapping}")

@@ -1,0 +1,82 @@
+"""The practice company as a child process: started for a night, asked to live on, stopped with its parent.
+
+Talks to `python -m sandbox` only: the product never imports the sandbox.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from salesops.config import ConfigError, Practice
+
+START_SECONDS = 180  # the large company takes most of a minute to live its two years
+MORNING = timedelta(hours=3, minutes=15)  # the night runs at this local time after the last day that was lived
+
+
+@dataclass(frozen=True)
+class RunningPractice:
+    """A server that answers. `now` is where the company's own time stands."""
+
+    url: str
+    token: str
+    now: datetime
+
+
+@contextmanager
+def running(state: Path, practice: Practice, today: date, faults: Sequence[str] = ()) -> Iterator[RunningPractice]:
+    """The practice company, caught up to `today` (local date), serving until the block ends."""
+    state.mkdir(parents=True, exist_ok=True)
+    options = ["--size", practice.size, "--seed", str(practice.seed), "--end", today.isoformat(), "--port", "0"]
+    for fault in faults:
+        options += ["--fault", fault]
+    command = [*_sandbox("serve", state), *options, "--parent-pid", str(os.getpid())]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_root())
+    try:
+        yield _wait_until_ready(process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def tick(state: Path, days: int = 1) -> None:
+    """Let the company live `days` more. ConfigError when there is no company yet."""
+    if not (state / "world.json").exists():
+        raise ConfigError(f"no practice company in {state}: run `salesops nightly` first")
+    _run(_sandbox("tick", state) + ["--days", str(days)])
+
+
+def _sandbox(command: str, state: Path) -> list[str]:
+    return [sys.executable, "-m", "sandbox", command, "--state", str(state)]
+
+
+def _root() -> Path:
+    return Path(__file__).resolve().parent.parent
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=_root())
+    if done.returncode:
+        raise ConfigError(f"the practice company refused: {done.stderr.strip()[-800:]}")
+
+
+def _wait_until_ready(process: subprocess.Popen[str]) -> RunningPractice:
+    assert process.stdout is not None
+    ready, _, _ = select.select([process.stdout], [], [], START_SECONDS)
+    line = process.stdout.readline() if ready else ""
+    if not line:
+        raise ConfigError("the practice company did not start; its own message is above")
+    answer = json.loads(line)
+    now = datetime.fromisoformat(answer["now"])
+    return RunningPractice(answer["url"], answer["token"], now if now.tzinfo else now.replace(tzinfo=UTC))

@@ -149,13 +149,13 @@ def _metered(source: HubSpotSource, read: ReadObject) -> _Read:
     with source.session.metered() as meter:
         try:
             batch = read()
-        except Exception as caught:  # whatever one object's answers do, the other objects are still read
+        except Exception as caught:  # noqa: BLE001 whatever one object's answers do, the other objects are still read
             error = caught
     return _Read(meter, time.monotonic() - started, batch, error)
 
 
 def _land_or_record(open_connection: Connect, name: str, read: _Read, run_id: str, now: datetime) -> ObjectResult:
-    cost = {"requests": read.cost.requests, "retries": read.cost.retries, "bytes": read.cost.bytes}
+    cost: dict[str, Any] = {"requests": read.cost.requests, "retries": read.cost.retries, "bytes": read.cost.bytes}
     error: Exception | None = read.error
     if read.batch is not None:
         batch = replace(read.batch, seconds=read.seconds, **cost)

@@ -78,4 +78,5 @@ SMALL_LISTS = (
     SmallList("lead_pipelines", "/crm/v3/pipelines/leads", "crm.objects.leads.read"),
 )
 ACCOUNT_INFO = "/account-info/v3/details"
-SCOPES = {entry.name: entry.scope for entry in (*STREAMS, *SMALL_LISTS)} | {"account_info": "oauth"}
+SCOPES = {stream.name: stream.scope for stream in STREAMS}
+SCOPES |= {small.name: small.scope for small in SMALL_LISTS} | {"account_info": "oauth"}

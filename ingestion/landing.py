@@ -16,8 +16,10 @@ import duckdb
 import orjson
 
 from ingestion import merges
-from ingestion.objects import ALL_OBJECTS, RawObject
-from ingestion.spool import HISTORIES, RECORDS, ROWS, Spool
+from ingestion.landing_parts import Landing, land_history, land_links, lines, one
+from ingestion.objects import RawObject
+from ingestion.raw_tables import prepare
+from ingestion.spool import RECORDS, ROWS, Spool
 
 __all__ = ["Batch", "BatchResult", "ObjectResult", "Spool", "land", "prepare", "record_failure", "write_settings"]
 
@@ -25,52 +27,6 @@ STATES = ("ok", "failed", "not_permitted", "not_enabled", "skipped")
 
 # cut out of a record before it is kept: they have tables of their own, or differ by endpoint
 _NOT_PAYLOAD = {"associations", "propertiesWithHistory", "url", "objectWriteTraceId"}
-_MAX_LINE_BYTES = 128 * 1024 * 1024
-
-_RECORDS = """record_id varchar not null, version_at timestamptz not null, is_deleted boolean not null,
-    payload json not null, payload_hash varchar not null, batch_id bigint not null, landed_at timestamptz not null"""
-_LINKS = """from_id varchar not null, to_id varchar not null, category varchar, type_id varchar, label varchar,
-    is_deleted boolean not null, batch_id bigint not null, landed_at timestamptz not null"""
-_HISTORY = """record_id varchar not null, property varchar not null, value varchar, changed_at timestamptz not null,
-    source_type varchar, changed_by varchar, position integer, batch_id bigint not null,
-    landed_at timestamptz not null"""
-_BOOKKEEPING = {
-    "sync_state": """source varchar not null, object varchar not null, cursor varchar, window_from timestamptz,
-        window_to timestamptz, completed_at timestamptz, state varchar not null, state_reason varchar,
-        last_success_at timestamptz, last_id_scan_at timestamptz, batch_id bigint, primary key (source, object)""",
-    "batches": """batch_id bigint primary key, run_id varchar not null, source varchar not null,
-        object varchar not null, started_at timestamptz, finished_at timestamptz, requests bigint, retries bigint,
-        bytes bigint, rows_read bigint, rows_appended bigint, rows_unchanged bigint, rows_quarantined bigint,
-        links_appended bigint, history_appended bigint, deletions bigint, window_from timestamptz,
-        window_to timestamptz, seconds double, state varchar not null, reason varchar""",
-    "quarantine": """batch_id bigint not null, source varchar not null, object varchar not null, file varchar,
-        sheet varchar, row_number bigint, record_id varchar, column_name varchar, value varchar,
-        reason varchar not null, landed_at timestamptz not null""",
-    "settings_objects": """source varchar not null, object varchar not null, is_enabled boolean, is_required boolean,
-        warn_hours double, error_hours double, event_warn_business_hours double, event_error_business_hours double,
-        on_error varchar, primary key (source, object)""",
-    "spreadsheet_files": """file varchar not null, sheet varchar, mapping varchar, content_hash varchar not null,
-        row_count bigint, landed_at timestamptz not null, replaced_at timestamptz""",
-}
-
-
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create every raw table of every known object where it is missing. Safe to repeat; never drops or alters."""
-    connection.execute("set timezone = 'UTC'")
-    connection.execute("create schema if not exists raw")
-    connection.execute("create schema if not exists staging")
-    for name, columns in (_BOOKKEEPING | _object_tables(ALL_OBJECTS)).items():
-        connection.execute(f"create table if not exists raw.{name} ({columns})")
-
-
-def _object_tables(objects: tuple[RawObject, ...]) -> dict[str, str]:
-    tables = {}
-    for entry in objects:
-        tables[entry.table] = _RECORDS
-        tables |= {entry.link_table(target): _LINKS for target in entry.links}
-        if entry.has_history:
-            tables[entry.history_table] = _HISTORY
-    return {name.removeprefix("raw."): columns for name, columns in tables.items()}
 
 
 @dataclass(frozen=True)
@@ -171,7 +127,7 @@ def record_failure(
 
 def write_settings(connection: duckdb.DuckDBPyConnection, rows: Iterable[Mapping[str, Any]]) -> None:
     """Replace raw.settings_objects by `rows` (mappings of its column names)."""
-    columns = ("source", "object", "is_enabled", "is_required", "warn_hours", "error_hours")
+    columns: tuple[str, ...] = ("source", "object", "is_enabled", "is_required", "warn_hours", "error_hours")
     columns += ("event_warn_business_hours", "event_error_business_hours", "on_error")
     values = [[row.get(column) for column in columns] for row in rows]
     connection.execute("begin")
@@ -187,12 +143,13 @@ def write_settings(connection: duckdb.DuckDBPyConnection, rows: Iterable[Mapping
 
 
 def _next_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
-    return _one(connection, "select coalesce(max(batch_id), 0) + 1 from raw.batches")
+    return one(connection, "select coalesce(max(batch_id), 0) + 1 from raw.batches")
 
 
 def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int) -> BatchResult:
     entry, spool = batch.entry, batch.spool
-    was_empty = _one(connection, f"select count(*) from (select 1 from {entry.table} limit 1)") == 0
+    landing: Landing = {"batch_id": batch_id, "now": batch.now}
+    was_empty = one(connection, f"select count(*) from (select 1 from {entry.table} limit 1)") == 0
     _insert_records(connection, batch, batch_id)
     tombstones = 0
     if batch.follows_merges:
@@ -200,8 +157,8 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
     if spool.is_complete and not was_empty:
         tombstones += _append_vanished(connection, batch, batch_id)
     _prune(connection, entry.table, batch_id, was_empty)
-    history = _land_history(connection, batch, batch_id) if entry.has_history else 0
-    links = sum(_land_links(connection, batch, target, batch_id) for target in sorted(spool.link_targets))
+    history = land_history(connection, entry, spool, landing) if entry.has_history else 0
+    links = sum(land_links(connection, entry, spool, target, landing) for target in sorted(spool.link_targets))
     _quarantine(connection, batch, batch_id)
     appended, deletions = connection.execute(
         f"select count(*), count(*) filter (where is_deleted) from {entry.table} where batch_id = ?", [batch_id]
@@ -239,7 +196,7 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_i
                 select record_id, coalesce(try_cast(version_at as timestamptz), $now), is_deleted, payload,
                     md5(hashed), $batch_id, $now
                 from {
-                _lines(
+                lines(
                     path,
                     "record_id: 'VARCHAR', version_at: 'VARCHAR', is_deleted: 'BOOLEAN', "
                     "payload: 'VARCHAR', hashed: 'VARCHAR'",
@@ -265,7 +222,7 @@ def _records_sql(batch: Batch, path: Any) -> str:
     return f"""
         insert into {batch.entry.table}
         with pages as (
-            select unnest(results) as r from {_lines(path, f"results: 'STRUCT({columns})[]'")}
+            select unnest(results) as r from {lines(path, f"results: 'STRUCT({columns})[]'")}
         ),
         records as (select r, {_properties_sql(batch.spool.shapes)} as properties from pages)
         select r.id, coalesce({stamp}, $now), {archived}, concat({", ".join(parts)}, '}}'),
@@ -311,7 +268,7 @@ def _hashed_properties(batch: Batch) -> str:
 def _append_vanished(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int) -> int:
     """Deletions of records that a complete answer no longer holds: the last payload, so that a label is not lost."""
     newest = "(version_at, landed_at, batch_id)"
-    before = _one(connection, f"select count(*) from {batch.entry.table} where batch_id = {batch_id}")
+    before = one(connection, f"select count(*) from {batch.entry.table} where batch_id = {batch_id}")
     connection.execute(
         f"""insert into {batch.entry.table}
             select record_id, greatest($now, max(version_at)), true, arg_max(payload, {newest}),
@@ -320,7 +277,7 @@ def _append_vanished(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_
             having max(batch_id) < $batch_id and not arg_max(is_deleted, {newest})""",
         {"now": batch.now, "batch_id": batch_id},
     )
-    return _one(connection, f"select count(*) from {batch.entry.table} where batch_id = {batch_id}") - before
+    return one(connection, f"select count(*) from {batch.entry.table} where batch_id = {batch_id}") - before
 
 
 def _prune(connection: duckdb.DuckDBPyConnection, table: str, batch_id: int, was_empty: bool) -> None:
@@ -360,87 +317,6 @@ def _older(table: str, batch_id: int) -> str:
                 (version_at, landed_at, batch_id)) as newest,
             list({{'v': version_at, 'd': is_deleted, 'h': payload_hash}}) as versions
         from {table} where batch_id < {batch_id} and record_id in (select record_id from mine) group by record_id"""
-
-
-def _land_history(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int) -> int:
-    paths = [batch.spool.path(HISTORIES)]
-    if "propertiesWithHistory" in batch.spool.top_keys:
-        paths.append(batch.spool.path(RECORDS))
-    entry = 'STRUCT(value VARCHAR, "timestamp" VARCHAR, "sourceType" VARCHAR, "updatedByUserId" VARCHAR)'
-    columns = f"""results: 'STRUCT(id VARCHAR, "propertiesWithHistory" MAP(VARCHAR, {entry}[]))[]'"""
-    for path in filter(None, paths):
-        connection.execute(
-            f"""insert into {batch.entry.history_table}
-                with pages as (select unnest(results) as r from {_lines(path, columns)}),
-                properties as (
-                    select r.id as record_id, unnest(map_entries(r."propertiesWithHistory")) as p from pages
-                ),
-                entries as (
-                    select record_id, p.key as property, unnest(p.value) as e,
-                        unnest(range(1, len(p.value) + 1)) as position
-                    from properties
-                ),
-                fresh as (
-                    select record_id, property, e.value as value, try_cast(e."timestamp" as timestamptz) as changed_at,
-                        e."sourceType" as source_type, e."updatedByUserId" as changed_by, position
-                    from entries where changed_at is not null
-                    qualify row_number() over (
-                        partition by record_id, property, value, changed_at order by position) = 1
-                )
-                select fresh.*, $batch_id, $now from fresh
-                where not exists (
-                    select 1 from {batch.entry.history_table} as h
-                    where h.record_id = fresh.record_id and h.property = fresh.property
-                        and h.changed_at = fresh.changed_at and h.value is not distinct from fresh.value)""",
-            {"batch_id": batch_id, "now": batch.now},
-        )
-    return _one(connection, f"select count(*) from {batch.entry.history_table} where batch_id = {batch_id}")
-
-
-def _land_links(connection: duckdb.DuckDBPyConnection, batch: Batch, target: str, batch_id: int) -> int:
-    """New links, changed labels, and deletions: a live link of an asked record that the answer does not hold."""
-    table = batch.entry.link_table(target)
-    kind = 'STRUCT(category VARCHAR, "typeId" VARCHAR, label VARCHAR)'
-    to = f'STRUCT("toObjectId" VARCHAR, "associationTypes" {kind}[])'
-    columns = f"""results: 'STRUCT("from" STRUCT(id VARCHAR), "to" {to}[])[]'"""
-    connection.execute(
-        f"""insert into {table}
-            with asked as (
-                select distinct unnest(ids) as from_id
-                from {_lines(batch.spool.path(f"asked_{target}"), "ids: 'VARCHAR[]'")}
-            ),
-            pages as (select unnest(results) as r from {_lines(batch.spool.path(f"links_{target}"), columns)}),
-            ends as (select r."from".id as from_id, unnest(r."to") as t from pages),
-            typed as (
-                select from_id, t."toObjectId" as to_id,
-                    unnest(case when len(t."associationTypes") > 0 then t."associationTypes" else [null] end) as k
-                from ends
-            ),
-            fresh as (
-                select from_id, to_id, k.category as category, k."typeId" as type_id, any_value(k.label) as label
-                from typed where from_id is not null and to_id is not null group by all
-            ),
-            known as (
-                select from_id, to_id, category, type_id,
-                    arg_max({{'label': label, 'is_deleted': is_deleted}}, batch_id) as newest
-                from {table} where from_id in (select from_id from asked) group by all
-            ),
-            changes as (
-                select coalesce(f.from_id, k.from_id) as from_id, coalesce(f.to_id, k.to_id) as to_id,
-                    coalesce(f.category, k.category) as category, coalesce(f.type_id, k.type_id) as type_id,
-                    case when f.from_id is null then k.newest.label else f.label end as label,
-                    f.from_id is null as is_deleted
-                from fresh as f
-                full join known as k on f.from_id = k.from_id and f.to_id = k.to_id
-                    and f.category is not distinct from k.category and f.type_id is not distinct from k.type_id
-                where (f.from_id is null and not k.newest.is_deleted)
-                    or (f.from_id is not null and (k.from_id is null or k.newest.is_deleted
-                        or f.label is distinct from k.newest.label))
-            )
-            select *, $batch_id, $now from changes""",
-        {"batch_id": batch_id, "now": batch.now},
-    )
-    return _one(connection, f"select count(*) from {table} where batch_id = {batch_id}")
 
 
 def _quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int) -> None:
@@ -487,17 +363,5 @@ def _preview(connection: duckdb.DuckDBPyConnection, table: str, batch_id: int) -
     return [{"record_id": r[0], "version_at": r[1].isoformat(), "is_deleted": r[2]} for r in rows]
 
 
-def _lines(path: Any, columns: str) -> str:
-    """read_json told everything: left to guess, it samples each file again (15-75 times slower in duckdb 2.0)."""
-    text = str(path).replace("'", "''")
-    return f"""read_json('{text}', format='newline_delimited', records=true,
-        maximum_object_size={_MAX_LINE_BYTES}, columns={{{columns}}})"""
-
-
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""').replace("'", "''") + '"'
-
-
-def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    row = connection.execute(sql).fetchone()
-    return row[0] if row else None

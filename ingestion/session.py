@@ -152,7 +152,7 @@ class SourceSession:
     def _mount(
         self, retry: Retry, rate: float | None, search_rate: float | None, search_paths: tuple[str, ...]
     ) -> None:
-        pool = {"max_retries": retry, "pool_connections": 2, "pool_maxsize": 8}
+        pool: dict[str, Any] = {"max_retries": retry, "pool_connections": 2, "pool_maxsize": 8}
         root = "{}://{}".format(*urlsplit(self.base_url)[:2])
         general = LimiterAdapter(per_second=rate, limit_statuses=(), **pool) if rate else HTTPAdapter(**pool)
         self._http.adapters.clear()  # nothing is mounted for other hosts: requests itself refuses them
@@ -265,10 +265,10 @@ class _SearchAdapter(LimiterAdapter):
         super().__init__(**arguments)
         self._general = general
 
-    def send(self, request: requests.PreparedRequest, **arguments: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *positional: Any, **arguments: Any) -> requests.Response:
         if isinstance(self._general, LimiterAdapter):
             self._general.limiter.try_acquire(self._general._bucket_name(request), blocking=True)
-        return super().send(request, **arguments)
+        return super().send(request, *positional, **arguments)
 
 
 class _BrokenPage(Exception):

@@ -98,7 +98,7 @@ def test_every_locked_requirement_is_hashed(lock):
 def test_every_dependency_is_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE))
+    pinned = set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE))
     names = {re.match(r"[\w.-]+", requirement).group().lower().replace("_", "-") for requirement in wanted}
     assert names <= pinned
 

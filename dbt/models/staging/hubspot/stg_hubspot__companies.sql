@@ -1,0 +1,26 @@
+-- grain: one row per company, newest version as of (E, K); deleted records are kept and say so in `deletion`
+{%- set fields = [
+    'name', 'domain', 'industry', 'numberofemployees', 'annualrevenue', 'country', 'hubspot_owner_id', 'createdate',
+    'hs_parent_company_id', 'segment'
+] %}
+
+with versions as (
+    {{ newest_versions(source('hubspot', 'companies'), fields) }}
+)
+
+select
+    versions.record_id as company_id,
+    {{ filled('versions.p.properties.name') }} as name,
+    lower({{ filled('versions.p.properties.domain') }}) as domain,
+    {{ filled('versions.p.properties.industry') }} as industry,
+    try_cast({{ filled('versions.p.properties.numberofemployees') }} as bigint) as employees,
+    versions.p.properties.numberofemployees as employees_text,
+    {{ money('versions.p.properties.annualrevenue') }} as revenue,
+    {{ filled('versions.p.properties.country') }} as country,
+    {{ filled('versions.p.properties.hubspot_owner_id') }} as owner_id,
+    {{ filled('versions.p.properties.hs_parent_company_id') }} as parent_company_id,
+    {{ filled('versions.p.properties.segment') }} as segment,
+    coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}) as created_at,
+    versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
+from versions
+where coalesce(coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}), {{ as_of() }}) <= {{ as_of() }}

@@ -1,0 +1,27 @@
+-- grain: one row per email, newest version as of (E, K); deleted records are kept and say so in `deletion`
+-- occurred_at is the vendor's hs_timestamp and may lie far from the created instant, also in the future
+{%- set fields = [
+    'hs_email_subject', 'hs_email_direction', 'hs_email_status', 'hs_email_from_email', 'hs_email_to_email', 'hs_sequence_id', 'hs_timestamp', 'hs_createdate',
+    'hubspot_owner_id', 'hs_object_source', 'hs_created_by_user_id'
+] %}
+
+with versions as (
+    {{ newest_versions(source('hubspot', 'emails'), fields) }}
+)
+
+select
+    versions.record_id as email_id,
+    {{ filled('versions.p.properties.hs_email_subject') }} as subject,
+    {{ filled('versions.p.properties.hs_email_direction') }} as direction,
+    {{ filled('versions.p.properties.hs_email_status') }} as status,
+    lower({{ filled('versions.p.properties.hs_email_from_email') }}) as from_email,
+    lower({{ filled('versions.p.properties.hs_email_to_email') }}) as to_email,
+    {{ filled('versions.p.properties.hs_sequence_id') }} as sequence_id,
+    {{ vendor_instant('versions.p.properties.hs_timestamp') }} as occurred_at,
+    {{ filled('versions.p.properties.hubspot_owner_id') }} as owner_id,
+    {{ filled('versions.p.properties.hs_object_source') }} as object_source,
+    {{ filled('versions.p.properties.hs_created_by_user_id') }} as created_by_user_id,
+    coalesce({{ vendor_instant('versions.p.properties.hs_createdate') }}, {{ vendor_instant('versions.p.createdAt') }}) as created_at,
+    versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
+from versions
+where coalesce(coalesce({{ vendor_instant('versions.p.properties.hs_createdate') }}, {{ vendor_instant('versions.p.createdAt') }}), {{ as_of() }}) <= {{ as_of() }}

@@ -1,0 +1,24 @@
+-- grain: one row per line item, newest version as of (E, K); deleted records are kept and say so in `deletion`
+{%- set fields = [
+    'name', 'quantity', 'price', 'amount', 'hs_recurring_billing_period', 'hs_term_in_months', 'recurringbillingfrequency', 'hs_product_id',
+    'createdate'
+] %}
+
+with versions as (
+    {{ newest_versions(source('hubspot', 'line_items'), fields) }}
+)
+
+select
+    versions.record_id as line_item_id,
+    {{ filled('versions.p.properties.name') }} as name,
+    {{ money('versions.p.properties.quantity') }} as quantity,
+    {{ money('versions.p.properties.price') }} as price,
+    {{ money('versions.p.properties.amount') }} as amount,
+    {{ filled('versions.p.properties.hs_recurring_billing_period') }} as billing_period,
+    {{ money('versions.p.properties.hs_term_in_months') }} as term_months,
+    {{ filled('versions.p.properties.recurringbillingfrequency') }} as billing_frequency,
+    {{ filled('versions.p.properties.hs_product_id') }} as product_id,
+    coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}) as created_at,
+    versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
+from versions
+where coalesce(coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}), {{ as_of() }}) <= {{ as_of() }}

@@ -35,7 +35,8 @@ DIFFERENT_FUNCTIONS = frozenset({"log", "hash"})
 SPARK_FUNCTIONS = frozenset(
     """bool_and bool_or count_if date_diff dayofweek_iso from_utc_timestamp get_json_object
     isnotnull isnull listagg make_date map_concat percentile posexplode regr_slope regr_intercept some
-    timestampdiff timestampadd to_utc_timestamp try_cast try_divide try_to_timestamp unix_date unix_micros
+    timestamp_micros timestamp_millis timestamp_seconds
+    timestampadd timestampdiff to_utc_timestamp try_cast try_divide try_to_timestamp unix_date unix_micros
     unix_millis unix_seconds weekday""".split()
 )
 DUCKDB_TOKENS = {
@@ -47,7 +48,6 @@ DUCKDB_TOKENS = {
 }
 OPENS_AN_EXPRESSION = {TokenType.SELECT, TokenType.COMMA, TokenType.L_PAREN, TokenType.IN, TokenType.EQ, TokenType.THEN}
 DUCKDB_NODES: dict[type[exp.Expression], str] = {
-    exp.AtTimeZone: "at time zone",
     exp.Unnest: "unnest",
 }
 
@@ -102,6 +102,9 @@ def problems(sql: str) -> list[str]:
 
 
 def _in_tokens(sql: str, tokens: list[Token]) -> Iterator[str]:
+    words = " ".join(token.text.lower() for token in tokens if token.token_type != TokenType.STRING)
+    if " at time zone " in words:
+        yield "at time zone"
     for before, token, following in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
         if token.token_type in DUCKDB_TOKENS:
             yield DUCKDB_TOKENS[token.token_type]

@@ -36,7 +36,7 @@ class SheetError(ValueError):
 
 @dataclass(frozen=True)
 class Sheet:
-    """`rows[0]` is row 1 as the sheet program numbers it, empty rows included. `merged`: (row, column) to first cell."""
+    """`rows[0]` is row 1 as the program numbers it, empty rows included. `merged`: (row, column) to first cell."""
 
     name: str | None
     rows: list[list[Cell]]
@@ -73,9 +73,7 @@ def read_csv(body: bytes) -> Sheet:
     try:
         text = body.decode(encoding)
     except UnicodeDecodeError as error:
-        raise SheetError(
-            f"not readable as {encoding}: {error.reason} at byte {error.start}; save it as UTF-8"
-        ) from error
+        raise SheetError(f"not {encoding}: {error.reason} at byte {error.start}; save it as UTF-8") from error
     if "\0" in text:
         raise SheetError("not a text file: it holds NUL characters; save it as CSV (UTF-8) or XLSX")
     text, delimiter = _delimiter(text)
@@ -131,9 +129,7 @@ def _read_book(body: bytes, wanted: str | None) -> Sheet:
         sheet = book.get_sheet_by_name(name)
         height, width = sheet.total_height, sheet.total_width
         if height * width > MAX_CELLS:
-            raise SheetError(
-                f"sheet {name!r} spans {height} rows x {width} columns, more than {MAX_CELLS} cells; clear it"
-            )
+            raise SheetError(f"sheet {name!r}: {height} rows x {width} columns, more than {MAX_CELLS} cells; clear it")
         rows = list(_bounded(sheet.to_python(skip_empty_area=False)))
         merged = _merged_cells(sheet.merged_cell_ranges)
     except CalamineError as error:
@@ -148,9 +144,7 @@ def _check_expansion(body: bytes) -> None:
     except zipfile.BadZipFile as error:
         raise SheetError("not a whole XLSX file (still being copied, or encrypted?); drop it again") from error
     if unpacked > MAX_UNPACKED_BYTES:
-        raise SheetError(
-            f"the workbook unpacks to {unpacked} bytes, more than the {MAX_UNPACKED_BYTES} allowed; split it"
-        )
+        raise SheetError(f"it unpacks to {unpacked} bytes, more than the {MAX_UNPACKED_BYTES} allowed; split it")
 
 
 def _sheet_name(names: list[str], wanted: str | None) -> str:

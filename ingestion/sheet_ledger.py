@@ -107,6 +107,13 @@ def vanished_rows(
     return [(record_id, orjson.loads(payload)) for record_id, payload in rows if record_id not in living]
 
 
+def newest_stamps(connection: duckdb.DuckDBPyConnection, entry: RawObject) -> dict[str, datetime]:
+    """When each record's newest landed version began."""
+    return dict(
+        connection.execute(f"select record_id, max(version_at) from {entry.table} group by record_id").fetchall()
+    )
+
+
 def known_refusals(connection: duckdb.DuckDBPyConnection, entry: RawObject) -> set[Where]:
     """Quarantined since the present content of their file came; of unreadable files, ever."""
     rows = connection.execute(

@@ -176,7 +176,7 @@ def percent_format(text: str) -> str:
 
 
 def load_mappings(paths: list[Path]) -> list[Mapping]:
-    """Read and check mapping files. A path may be a folder: then its *.toml. Raises MappingError for the first bad one."""
+    """Read and check mapping files; a folder stands for its *.toml. Raises MappingError for the first bad one."""
     files: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():

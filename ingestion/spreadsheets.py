@@ -8,7 +8,8 @@ Every night the whole folder is read again; what equals the newest landed versio
 - A file that vanished keeps its rows: people tidy folders, and moving a file away is no statement about its deals.
   To delete rows, drop the file again without them.
 - An unreadable file leaves its rows as they are; its object is reported as failed, the other files load.
-- A file that no mapping wants is reported (`raw.quarantine`, object `files`). Only lock and hidden files are passed over.
+- A file that no mapping wants is reported (`raw.quarantine`, object `files`); only lock and hidden files are not.
+- A version is as old as its file (the modification stamp), so that what was saved before a night counts in it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,6 +45,7 @@ class SheetRead:
     sheet: str | None
     mapping: Mapping
     content: str
+    saved_at: datetime
     bytes: int = 0
     rows: list[Record | Refusal] = field(default_factory=list)
 
@@ -117,7 +119,7 @@ def _why_unmatched(path: Path) -> str:
 
 
 def _read_file(path: Path, candidates: list[Mapping], read: ObjectRead) -> None:
-    """One file for one object: each sheet name that the mappings ask for is read once, by the mapping that fits best."""
+    """One file for one object: each sheet that the mappings ask for is read once, by the mapping that fits best."""
     started = time.perf_counter()
     try:
         body = read_bytes(path)
@@ -125,7 +127,8 @@ def _read_file(path: Path, candidates: list[Mapping], read: ObjectRead) -> None:
             sheet = read_sheet(body, path.suffix, wanted)
             mapping = _best(sheet, [m for m in candidates if m.sheet == wanted], path.name)
             rows = list(read_rows(sheet, mapping))
-            read.sheets.append(SheetRead(path.name, sheet.name, mapping, content_hash(body), len(body), rows))
+            content, saved_at = content_hash(body), datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+            read.sheets.append(SheetRead(path.name, sheet.name, mapping, content, saved_at, len(body), rows))
     except (SheetError, OSError) as error:
         read.problem_files.append(path.name)
         read.problems.append(Refusal(0, None, path.name, str(error)))
@@ -159,9 +162,12 @@ def _land(
         now,
     )
     already = ledger.known_refusals(connection, read.entry)
-    _fill(spool, read, known.order, already)
+    stamps = ledger.newest_stamps(connection, read.entry)
+    _fill(spool, read, known.order, already, lambda record_id, saved: _stamp(saved, stamps.get(record_id), now))
+    last_saved = max((sheet.saved_at for sheet in read.sheets), default=now)
     for record_id, payload in ledger.vanished_rows(connection, read.entry, known.lineage, _living(read)):
-        spool.add_row(record_id, payload, hashed=_hashed(payload), is_deleted=True)
+        stamp = _stamp(last_saved, stamps.get(record_id), now)
+        spool.add_row(record_id, payload, hashed=_hashed(payload), version_at=stamp, is_deleted=True)
     failure = "; ".join(f"{p.value}: {p.reason}" for p in read.problems) or None
     batch = Batch(entry=read.entry, spool=spool, run_id=run_id, now=now, seconds=read.seconds)
     batch.bytes = sum(sheet.bytes for sheet in read.sheets)
@@ -177,12 +183,23 @@ def _land(
     return result
 
 
+def _stamp(saved_at: datetime, newest: datetime | None, now: datetime) -> datetime:
+    """When the version began: when its file was saved, unless that contradicts the record's own order or the clock."""
+    return saved_at if saved_at <= now and (newest is None or saved_at > newest) else now
+
+
 def _living(read: ObjectRead) -> set[str]:
     """Ids that some file in the folder has, refused rows included: a typing error is no deletion."""
     return {row.record_id for sheet in read.sheets for row in sheet.rows if row.record_id is not None}
 
 
-def _fill(spool: Spool, read: ObjectRead, order: dict[tuple[str, str | None], Any], already: set[ledger.Where]) -> None:
+def _fill(
+    spool: Spool,
+    read: ObjectRead,
+    order: dict[tuple[str, str | None], datetime],
+    already: set[ledger.Where],
+    stamp: Callable[[str, datetime], datetime],
+) -> None:
     """Winning rows and new refusals into the spool; every other row counts as read and unchanged."""
     winners: dict[str, tuple[SheetRead, Record]] = {}
     for sheet in sorted(read.sheets, key=lambda s: (order[s.file, s.sheet], s.file, s.sheet or "")):
@@ -200,7 +217,7 @@ def _fill(spool: Spool, read: ObjectRead, order: dict[tuple[str, str | None], An
         winners |= {record_id: (sheet, row) for record_id, row in own.items()}
     for record_id, (sheet, row) in winners.items():
         payload = _payload(sheet, row)
-        spool.add_row(record_id, payload, hashed=_hashed(payload))
+        spool.add_row(record_id, payload, hashed=_hashed(payload), version_at=stamp(record_id, sheet.saved_at))
     for problem in read.problems:
         where = {"file": problem.value, "sheet": None, "row_number": None, "column_name": None, "value": None}
         _note(spool, where | {"reason": problem.reason}, already)

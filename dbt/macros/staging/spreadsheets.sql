@@ -1,0 +1,24 @@
+{#
+  A sheet's rows as of (E, K), one per record: the newest version with version_at <= E, else the oldest version known,
+  flagged is_reconstructed. A row that a corrected file no longer has keeps its last contents, with is_deleted.
+#}
+{% macro newest_sheet_rows(relation, fields) -%}
+    select record_id, p, is_deleted, is_reconstructed, version_at, landed_at, known_from
+    from (
+        select
+            record_id,
+            {{ salesops.json_struct('payload', {'corrected': 'VARCHAR', 'file': 'VARCHAR', 'sheet': 'VARCHAR', 'row': 'VARCHAR'}, 'fields', fields) }} as p,
+            is_deleted and not is_later as is_deleted, is_later as is_reconstructed, version_at, landed_at, known_from,
+            row_number() over (
+                partition by record_id
+                order by is_later nulls last, case when not is_later then version_at end desc,
+                    case when not is_later then landed_at end desc, version_at nulls last, landed_at nulls last,
+                    is_deleted desc, payload_hash nulls last
+            ) as choice
+        from (
+            select *, version_at > {{ salesops.as_of() }} as is_later, min(landed_at) over (partition by record_id) as known_from
+            from {{ relation }} where {{ salesops.known('landed_at') }}
+        ) as landed
+    ) as ranked
+    where choice = 1
+{%- endmacro %}

@@ -31,10 +31,11 @@ from ingestion.objects import SPREADSHEETS, RawObject
 from ingestion.sheet_files import BOOK_SUFFIXES, CSV_SUFFIXES, Sheet, SheetError, content_hash, read_bytes, read_sheet
 from ingestion.sheet_mapping import Mapping, MappingError, load_mappings
 from ingestion.sheet_rows import Record, Refusal, find_header, read_rows
+from ingestion.sheet_template import write_activity_template
 from ingestion.spool import Spool
 
 OpenConnection = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
-FILES = "files"
+__all__ = ["sync_spreadsheets", "write_activity_template"]
 
 
 @dataclass
@@ -136,21 +137,22 @@ def _read_file(path: Path, candidates: list[Mapping], read: ObjectRead) -> None:
 
 
 def _best(sheet: Sheet, candidates: list[Mapping], name: str) -> Mapping:
-    """The mapping whose header is there; of several the one with the closest glob. Raises SheetError on a tie."""
-    ranked = sorted(candidates, key=lambda mapping: mapping.matches(name), reverse=True)
-    fitting, problem = [], None
-    for mapping in ranked:
+    """The mapping that finds most of its columns; of equals the one with the closest glob. Raises SheetError on a tie."""
+    fitting: list[tuple[tuple[int, int], Mapping]] = []
+    problem = SheetError("no mapping fits")
+    for mapping in sorted(candidates, key=lambda mapping: mapping.matches(name)):
         try:
-            find_header(sheet, mapping)
-            fitting.append(mapping)
+            fitting.append(((len(find_header(sheet, mapping).places), mapping.matches(name)), mapping))
         except SheetError as error:
-            problem = problem or error
+            problem = error  # the closest glob's word is the last
     if not fitting:
-        raise problem or SheetError("no mapping fits")
-    tied = [mapping.name for mapping in fitting if mapping.matches(name) == fitting[0].matches(name)]
+        raise problem
+    best = max(score for score, _ in fitting)
+    tied = [mapping for score, mapping in fitting if score == best]
     if len(tied) > 1:
-        raise SheetError(f"mappings {' and '.join(tied)} fit equally well; make the glob of one of them closer")
-    return fitting[0]
+        names = " and ".join(mapping.name for mapping in tied)
+        raise SheetError(f"mappings {names} fit equally well; make the glob of one of them closer")
+    return tied[0]
 
 
 def _land(

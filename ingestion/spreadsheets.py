@@ -137,7 +137,7 @@ def _read_file(path: Path, candidates: list[Mapping], read: ObjectRead) -> None:
 
 
 def _best(sheet: Sheet, candidates: list[Mapping], name: str) -> Mapping:
-    """The mapping that finds most of its columns; of equals the one with the closest glob. Raises SheetError on a tie."""
+    """The mapping that finds most columns; of equals the one with the closest glob. Raises SheetError on a tie."""
     fitting: list[tuple[tuple[int, int], Mapping]] = []
     problem = SheetError("no mapping fits")
     for mapping in sorted(candidates, key=lambda mapping: mapping.matches(name)):

@@ -84,12 +84,18 @@ def _first_seen(connection: duckdb.DuckDBPyConnection, content: str, otherwise: 
 
 
 def _names(connection: duckdb.DuckDBPyConnection, file: str) -> set[str]:
+    """Every name that contents of this file ever had, renamed once or often; a sheet of no rows tells nothing."""
     rows = connection.execute(
-        """select distinct file from raw.spreadsheet_files
-           where content_hash in (select content_hash from raw.spreadsheet_files where file = ?)""",
+        """with recursive names(file) as (
+               select ?::varchar
+               union
+               select twin.file from names
+               join raw.spreadsheet_files as mine on mine.file = names.file and mine.row_count > 0
+               join raw.spreadsheet_files as twin on twin.content_hash = mine.content_hash)
+           select file from names""",
         [file],
     ).fetchall()
-    return {file} | {row[0] for row in rows}
+    return {row[0] for row in rows}
 
 
 def vanished_rows(

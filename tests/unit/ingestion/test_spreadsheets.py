@@ -199,14 +199,39 @@ def test_a_corrected_file_replaces_its_rows_and_missing_rows_become_tombstones(d
     assert drop.rows()["1"]["fields"]["amount"] == "100.5"
 
 
-def test_a_correction_under_the_new_name_of_a_renamed_file_replaces_the_old_rows(drop):
-    path = drop.put("deals.csv", TWO)
+def test_a_correction_under_a_new_name_replaces_the_old_rows_however_often_it_was_renamed(drop):
+    three = TWO + "3,Cia,Acme,P,Open,,\n"
+    path = drop.put("deals.csv", three)
     drop.night()
-    path.rename(drop.folder / "deals-march.csv")
+    path = path.rename(drop.folder / "deals-march.csv")
     drop.night()
-    drop.put("deals-march.csv", TWO.rsplit("2,Bo", 1)[0])
+    drop.put("deals-march.csv", three.replace("100.50", "7"))
     drop.night()
+    path.rename(drop.folder / "deals-q1.csv")
+    drop.night()
+    drop.put("deals-q1.csv", TWO.replace("100.50", "7").rsplit("2,Bo", 1)[0])
+    assert drop.night()["deals"].deletions == 2
     assert list(drop.rows()) == ["1"]
+
+
+def test_two_files_that_were_once_empty_alike_are_not_one_file(drop):
+    drop.put("deals-a.csv", HEAD)
+    drop.put("deals-b.csv", HEAD)
+    drop.night()
+    path = drop.put("deals-a.csv", HEAD + "1,Ann,Acme,P,Open,1,\n")
+    drop.night()
+    path.unlink()
+    drop.put("deals-b.csv", HEAD + "2,Bo,Acme,P,Open,1,\n")
+    assert drop.night()["deals"].deletions == 0
+    assert sorted(drop.rows()) == ["1", "2"]
+
+
+def test_a_corrected_file_that_is_still_wrong_is_quarantined_again(drop):
+    drop.put("deals.csv", TWO + "3,Ann,Acme,P,Maybe,1,\n")
+    drop.night()
+    drop.put("deals.csv", TWO.replace("Ann", "Cia") + "3,Ann,Acme,P,Maybe,1,\n")
+    assert drop.night()["deals"].rows_quarantined == 1
+    assert drop.night()["deals"].rows_quarantined == 0
 
 
 def test_a_row_that_another_file_still_has_is_not_deleted(drop):

@@ -25,15 +25,15 @@ deal_problems as (
     union all
     select deals.record_id, deals.known_from, 'company', deals.company, 'company is not in the company list'
     from deals left join company_names on lower(deals.company) = company_names.name
-    where deals.company is not null and company_names.name is null and exists (select 1 from company_names)
+    where deals.company is not null and company_names.name is null and exists (select 1 from company_names as listed)
     union all
     select deals.record_id, deals.known_from, 'product', deals.product, 'product is not in the price list'
     from deals left join product_names on lower(deals.product) = product_names.name
-    where deals.product is not null and product_names.name is null and exists (select 1 from product_names)
+    where deals.product is not null and product_names.name is null and exists (select 1 from product_names as listed)
     union all
     select deals.record_id, deals.known_from, 'owner', deals.owner, 'seller is not in the seller list'
     from deals left join owner_names on lower(deals.owner) = owner_names.name
-    where deals.owner is not null and owner_names.name is null and exists (select 1 from owner_names)
+    where deals.owner is not null and owner_names.name is null and exists (select 1 from owner_names as listed)
     union all
     select record_id, known_from, 'owner', cast(null as string), 'seller is missing' from deals where owner is null
     union all
@@ -95,7 +95,7 @@ all_problems as (
     union all
     select 'owners', owners.record_id, 'name', owners.name, 'seller without a deal', owners.known_from
     from owners left join deal_owners on lower(owners.name) = deal_owners.name
-    where deal_owners.name is null and exists (select 1 from deal_owners)
+    where deal_owners.name is null and exists (select 1 from deal_owners as listed)
     union all
     select 'products', record_id, 'price', cast(price as string), 'price is negative', known_from from products where price < 0
 )

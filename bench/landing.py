@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -76,7 +76,7 @@ class Pages(BaseHTTPRequestHandler):
 
 
 def serve_pages(records: int, properties: int, shuffled: bool) -> None:
-    server = HTTPServer(("127.0.0.1", 0), Pages)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
     base = f"http://127.0.0.1:{server.server_address[1]}"
     Pages.pages = make_pages(records, properties, shuffled, base)
     print(base, flush=True)

@@ -4,8 +4,6 @@ An object that failed still materializes, marked failed, beside a failed check t
 would skip every later step, and the run would be green (engineering notes, section 4).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -47,6 +45,7 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(name=source, specs=specs, check_specs=checks, required_resource_keys={"night"})
     def read_source(context: dg.AssetExecutionContext) -> Iterator[Result]:
         night = night_of(context)
+        night.say(f"Reading {TITLES[source]} ...")
         with night.warehouse() as connection:
             landing.prepare(connection)
             landing.write_settings(connection, night.settings.object_rows())

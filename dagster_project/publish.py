@@ -1,7 +1,5 @@
 """The last asset: the marts that passed, put where people read them."""
 
-from __future__ import annotations
-
 import subprocess
 from datetime import timedelta
 from typing import Any
@@ -33,6 +31,7 @@ def build_publish(project: Project) -> dg.AssetsDefinition:
         night = night_of(context)
         if not night.gates_ran:
             raise dg.Failure("publish runs as part of a whole night only: its checks did not run", allow_retries=False)
+        night.say("Publishing ...")
         publication = _describe(night)
         checks = [(c.asset, c.name, c.state, c.reason, c.is_blocking) for c in night.checks]
         publishing.write_meta(night.data.marts, publication, checks, columns_units)

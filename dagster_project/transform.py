@@ -4,8 +4,6 @@ The manifest object is given to dbt, so that a night's own variables cost no par
 its connections are closed before anything else opens the files.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -24,7 +22,6 @@ from dagster_project.resources import night_of
 from salesops.layout import DataDirectory
 from salesops.night import DBT, Night, dbt_arguments
 
-GROUPS = ("raw", "staging", "pipeline", "kpi", "meta")
 BUILT = ("model", "seed", "snapshot")
 
 
@@ -44,7 +41,7 @@ class Translator(DagsterDbtTranslator):
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         schema = _key_parts(dbt_resource_props)[0]
-        return {"meta": "publish"}.get(schema, schema if schema in GROUPS else "rules")
+        return "publish" if schema == "meta" else schema
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
         return str(dbt_resource_props.get("description") or "")
@@ -87,6 +84,7 @@ def build_transform(project: Project) -> dg.AssetsDefinition:
     )
     def dbt_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         night = night_of(context)
+        night.say("Building the marts ...")
         results = run_dbt(night, project.manifest, ["build", "--quiet", "--exclude-resource-type", "unit_test"])
         counts = _row_counts(night)
         failures = []
@@ -144,8 +142,6 @@ def units(project: Project) -> dict[tuple[str, str, str], str]:
 def _key_parts(node: Mapping[str, Any]) -> tuple[str, str]:
     if node["resource_type"] == "source":
         return node["schema"], node["identifier"]
-    if node["resource_type"] == "seed":
-        return "rules", node["name"]
     return node["schema"], node["name"]
 
 

@@ -9,13 +9,14 @@ import fcntl
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ingestion import landing
 from salesops import config, practice
 from salesops.clock import Clock, parse_instant
 from salesops.config import ConfigError, Settings
@@ -65,6 +66,7 @@ class Night:
     source_errors: dict[str, str] = field(default_factory=dict)
     credentials_error: str | None = None
     baseline_was_set: bool = False
+    say: Callable[[str], None] = lambda _: None
 
     @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -78,6 +80,11 @@ class Night:
     def note(self, asset: str, name: str, state: str, reason: str = "", is_blocking: bool = False) -> None:
         self.checks.append(CheckRow(asset, name, state, reason, is_blocking))
 
+    @property
+    def looks_back(self) -> bool:
+        """True when the night was asked for an instant in the past."""
+        return self.as_of < self.clock.now() - timedelta(hours=12) or self.known_as_of is not None
+
     def accept_first_baseline(self) -> None:
         """The first publication of a data directory accepts the duplicates that were inherited."""
         from salesops import duplicates
@@ -90,6 +97,8 @@ class Night:
 
     def dbt_vars(self) -> dict[str, Any]:
         company = self.settings.company
+        with self.warehouse() as connection:
+            record_url = portal_url(connection)
         return {
             "as_of": self.as_of.isoformat(),
             "known_as_of": self.known_as_of.isoformat() if self.known_as_of else "",
@@ -107,8 +116,18 @@ class Night:
             "exclude_pipelines": company.exclude_pipelines,
             "internal_domains": company.internal_domains,
             "exclude_deal_name_pattern": company.exclude_deal_name_pattern,
+            "hubspot_record_url": record_url,
             "response_sla_minutes": self.settings.leads.response_sla_minutes,
         }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a night ended. `failures` are reasons, worst first; exit codes as the command line documents them."""
+
+    published: bool
+    failures: list[str]
+    exit_code: int
 
 
 @contextmanager
@@ -180,18 +199,43 @@ def set_environment(data: DataDirectory) -> None:
         settings.write_text(template)
 
 
-def run(night: Night) -> bool:
-    """Run the nightly job in this process. True when the publish step ran and succeeded."""
+def run(night: Night) -> Outcome:
+    """Run the nightly job in this process, and say how it ended. A skipped publication is no success."""
     set_environment(night.data)
     import dagster as dg
 
     from dagster_project.definitions import build_defs
 
     job = build_defs(night).get_job_def("nightly")
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance:
-        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet)
     succeeded = {event.step_key for event in result.all_events if event.event_type_value == "STEP_SUCCESS"}
-    return "publish" in succeeded and night.publication is not None
+    published = "publish" in succeeded and night.publication is not None
+    failures = [f"{c.asset} {c.name}: {c.reason}" for c in night.checks if c.state == "failed" and c.is_blocking]
+    for event in result.all_events:
+        if event.event_type_value == "STEP_FAILURE" and event.step_failure_data.error is not None:
+            failures.append(f"step {event.step_key}: {_first_lines(event.step_failure_data.error)}")
+    return Outcome(published, failures, _exit_code(night, published))
+
+
+def run_dbt_alone(environ: Mapping[str, str], command: Sequence[str]) -> int:
+    """dbt as the night runs it, without asking any source. Returns its exit code."""
+    settings, data = config.load(environ), DataDirectory(config.data_directory(environ))
+    with locked(data):
+        set_environment(data)
+        from dagster_project import transform
+
+        clock = Clock()
+        if settings.is_practice:
+            clock = Clock.at_least(practice.lived_until(data.sandbox, settings.company.zone) or clock.now())
+        now = clock.now()
+        night = Night(settings, data, clock, now, None, data.published, "", "")
+        with night.warehouse() as connection:
+            landing.prepare(connection)
+        project = transform.parse_project(data)
+        results = transform.run_dbt(night, project.manifest, list(command))
+        return int(not results or any(result.status in ("error", "fail") for result in results))
 
 
 def dbt_arguments(night: Night) -> list[str]:
@@ -201,6 +245,33 @@ def dbt_arguments(night: Night) -> list[str]:
         *("--target-path", str(night.data.dbt / "target"), "--log-path", str(night.data.dbt / "logs")),
         *("--vars", json.dumps(night.dbt_vars())),
     ]
+
+
+def portal_url(connection: duckdb.DuckDBPyConnection) -> str:
+    """Where records of the HubSpot portal are opened, without the type and id; empty while unknown."""
+    row = connection.execute(
+        """select json_extract_string(payload, ['$.portalId', '$.uiDomain']) from raw.hubspot__account_info
+        order by landed_at desc limit 1"""
+    ).fetchone()
+    portal, domain = row[0] if row else (None, None)
+    return f"https://{domain or 'app.hubspot.com'}/contacts/{portal}/record" if portal else ""
+
+
+def _exit_code(night: Night, published: bool) -> int:
+    """2 credentials, then 1 refused, then 3 a source failed, then 0."""
+    if night.credentials_error:
+        return 2
+    if not published:
+        return 1
+    return 3 if any(result.state == "failed" for result in night.objects) else 0
+
+
+def _first_lines(error: Any) -> str:
+    """The error that was raised, not Dagster's wrapping of it."""
+    innermost = error
+    while innermost.cause is not None:
+        innermost = innermost.cause
+    return " ".join(str(innermost.message).split())[:600]
 
 
 def _instant(option: str, text: str | None) -> datetime | None:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 
 from salesops.config import ConfigError, Practice
@@ -48,6 +48,15 @@ def running(state: Path, practice: Practice, today: date, faults: Sequence[str] 
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def lived_until(state: Path, zone: tzinfo) -> datetime | None:
+    """The morning after the last day that the company lived, or None when there is no company."""
+    path = state / "world.json"
+    if not path.exists():
+        return None
+    end = date.fromisoformat(json.loads(path.read_text())["end"])
+    return datetime.combine(end, time(), zone).astimezone(UTC) + MORNING
 
 
 def tick(state: Path, days: int = 1) -> None:

@@ -67,7 +67,7 @@ def email(
     values: dict[str, Value] = {
         "hs_email_subject": f"{'Re: ' if incoming else ''}{rng.choice(NEXT_STEPS) or 'Flow Planner'}",
         "hs_email_text": "Thanks for the talk.",
-        "hs_email_direction": "INCOMING_EMAIL" if incoming else "EMAIL",
+        "hs_email_direction": "EMAIL" if not incoming else "FORWARDED_EMAIL" if rng.random() < 0.06 else "INCOMING_EMAIL",
         "hs_email_status": "SENT",
         "hs_email_from_email": address if incoming else owner.email,
         "hs_email_to_email": owner.email if incoming else address,
@@ -178,8 +178,7 @@ def around_deal(world: World, rng: Random, at: int, owner: Owner, deal: Record) 
 def unplanned(world: World, rng: Random, at: int) -> None:
     """Prospecting without a deal: calls, mails, notes to people in the seller's book."""
     owner = rng.choice(world.sellers())
-    company_id = rng.choice(world.company_keys) if world.company_keys else None
-    people = world.employees.get(company_id or "") or []
+    people = world.employees.get(rng.choice(world.company_keys)) or []
     contact = world.alive("contacts", rng.choice(people)) if people else None
     if contact is None:
         return

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 def deal_opened(world: World, rng: Random, at: int) -> None:
     """A seller opens a deal without a lead: prospecting, a partner, or more for a customer."""
-    if not world.company_keys:
-        world.company_keys.extend(world.employees)
     people = world.employees.get(rng.choice(world.company_keys)) or []
     contact = world.alive("contacts", rng.choice(people)) if people else None
     if contact is not None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TEAMS = (("5201", "New Business"), ("5202", "Enterprise"), ("5203", "Partner and Expansion"))
 SOURCES = ("PAID_SEARCH", "ORGANIC_SEARCH", "PAID_SOCIAL", "EMAIL_MARKETING", "REFERRALS", "OFFLINE", "DIRECT_TRAFFIC")
-IMPORTED = 0.55  # share of the companies and contacts that came with the portal's first import
+IMPORTED = 0.5  # share of the companies and contacts that came with the portal's first import
 DUPLICATE_SHARE = 0.015
 
 
@@ -43,14 +43,14 @@ def found_company(world: World, rng: Random, day: date) -> None:
         contact = add_contact(world, rng, at, _some_company(world, rng), rng.choice(SOURCES), "subscriber", "IMPORT")
         if rng.random() < DUPLICATE_SHARE * 2:
             copy_contact(world, rng, at + 20, contact.id)
-        elif rng.random() < 0.02:
+        elif rng.random() < 0.01:
             world.schedule(world.later(rng, at, 30, 700), erase_contact, contact.id)
 
 
 def plan_day(world: World, rng: Random, day: date) -> None:
     """What is planned for a day before it starts. Leads come in on any day, the rest on workdays."""
     size, calendar = world.size, world.calendar
-    leads = world.count(rng, size.contacts * 0.22)
+    leads = world.count(rng, size.contacts * 0.21)
     if not calendar.is_workday(day):
         leads = leads if rng.random() < 0.35 else 0
     for _ in range(leads):
@@ -58,14 +58,15 @@ def plan_day(world: World, rng: Random, day: date) -> None:
     if not calendar.is_workday(day):
         return
     plans = (
-        (size.companies * (1 - IMPORTED) * 0.6, company_found),
-        (size.contacts * (1 - IMPORTED) * 0.4, contact_found),
-        (size.deals * 0.62, deals.deal_opened),
+        (size.companies * 0.05, company_found),
+        (size.contacts * 0.3, contact_found),
+        (size.contacts * 0.003, forget_someone),
+        (size.deals * 0.85, deals.deal_opened),
         (size.deals * 0.03, deals.tidy),
         (size.contacts * 0.06, person_changes),
         (size.companies * 0.1, company_changes),
         (size.contacts * 0.01, merge_copies),
-        (size.activities * 0.25, activities.unplanned),
+        (size.activities * 0.1, activities.unplanned),
     )
     for total, action in plans:
         for _ in range(world.count(rng, total)):
@@ -140,6 +141,7 @@ def add_company(world: World, rng: Random, at: int, source: str) -> Record:
         owner.user_id,
     )
     world.employees[company.id] = []
+    world.company_keys.append(company.id)
     if rng.random() < 0.008 and not _is_quiet(world, at):
         copy = world.store.create(
             "companies",
@@ -171,17 +173,9 @@ def _is_quiet(world: World, at: int) -> bool:
 def _some_company(world: World, rng: Random) -> Record:
     """Any living company."""
     while True:
-        company_id = rng.choice(list(world.employees)) if len(world.employees) < 64 else _pick(world, rng)
-        company = world.alive("companies", company_id)
+        company = world.alive("companies", rng.choice(world.company_keys))
         if company is not None:
             return company
-
-
-def _pick(world: World, rng: Random) -> str:
-    keys = world.company_keys
-    while len(keys) < len(world.employees):
-        keys.extend(list(world.employees)[len(keys):])
-    return keys[rng.randrange(len(keys))]
 
 
 def contact_found(world: World, rng: Random, at: int) -> None:
@@ -270,6 +264,13 @@ def erase_contact(world: World, rng: Random, at: int, contact_id: str) -> None:
     contact = world.store.records["contacts"].get(contact_id)
     if contact is not None and not world.store.linked("contacts", contact_id, "deals"):
         world.store.erase(contact, at)
+
+
+def forget_someone(world: World, rng: Random, at: int) -> None:
+    """A person without a deal asks to be erased."""
+    people = world.employees.get(_some_company(world, rng).id)
+    if people:
+        erase_contact(world, rng, at, rng.choice(people))
 
 
 def person_changes(world: World, rng: Random, at: int) -> None:

@@ -56,9 +56,16 @@ def _state(world: World, lead: Record, touches: list[int]) -> dict[str, Any]:
     return {
         "state": state,
         "created_at": iso(lead.created_at),
+        "routed_at": _routed_at(lead),
         "first_response_at": None if first is None else iso(first),
         "business_minutes": round(minutes, 3) if first is not None and not before else None,
     }
+
+
+def _routed_at(lead: Record) -> str | None:
+    """The first time that the lead had an owner."""
+    owned = [change.at for change in lead.revisions("hubspot_owner_id") if change.value]
+    return iso(owned[0]) if owned else None
 
 
 def of(world: World) -> dict[str, Any]:

@@ -1,0 +1,188 @@
+"""The gates: one step that looks at what was built and says whether people may have it.
+
+Every check here hangs on a published model, so that `publish`, which depends on each of them, waits for it.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any, NamedTuple
+
+import dagster as dg
+import duckdb
+
+from dagster_project.resources import night_of
+from ingestion.objects import ALL_OBJECTS, RawObject
+from salesops import duplicates, freshness
+from salesops.config import Settings
+from salesops.freshness import ObjectAge
+from salesops.night import Night
+from salesops.publication import reading
+
+DATA_STATUS = dg.AssetKey(["meta", "data_status"])
+CONTACTS = dg.AssetKey(["pipeline", "contacts"])
+DEALS = dg.AssetKey(["pipeline", "deals"])
+
+# What staging has must be in the pipeline: (gated model, rows in staging, rows in the pipeline).
+BALANCES = {
+    "deals": (DEALS, "staging.stg_{source}__deals", "pipeline.deals"),
+    "owners": (dg.AssetKey(["pipeline", "owners"]), "staging.stg_{source}__owners", "pipeline.owners"),
+}
+
+
+class Finding(NamedTuple):
+    """One check's outcome before it is an event. `on_error` flag: said, and published all the same."""
+
+    key: dg.AssetKey
+    name: str
+    level: str
+    reason: str
+    on_error: str | None = "block"
+    metadata: dict[str, Any] = {}
+
+
+def build_checks(settings: Settings) -> dg.AssetChecksDefinition:
+    """One multi-asset check with every gate. Blocking, unless the company chose to flag."""
+
+    @dg.multi_asset_check(name="gates", specs=list(_specs(settings)), required_resource_keys={"night"})
+    def gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        night = night_of(context)
+        night.say("Checking ...")
+        for look in (_freshness, _duplicates, _balances, _still_there):
+            for finding in look(night):
+                yield _result(finding, night)
+        night.gates_ran = True
+
+    return gates
+
+
+def _specs(settings: Settings) -> Iterator[dg.AssetCheckSpec]:
+    for entry in _enabled(settings):
+        text = f"{entry.source}.{entry.name}: extraction and newest event are no older than the company allows"
+        yield dg.AssetCheckSpec(_fresh_name(entry), asset=DATA_STATUS, blocking=True, description=text)
+    if settings.is_enabled("hubspot"):
+        text = "No more new groups of duplicate contacts since the accepted state than the rule allows"
+        yield dg.AssetCheckSpec("has_no_new_duplicate_contacts", asset=CONTACTS, blocking=True, description=text)
+    for name, (key, _, _) in BALANCES.items():
+        text = f"Every one of the {name} in staging is in the pipeline, once"
+        yield dg.AssetCheckSpec(f"{name}_balance_with_staging", asset=key, blocking=True, description=text)
+    text = "No published table that held rows is empty now"
+    yield dg.AssetCheckSpec("tables_still_hold_rows", asset=DEALS, blocking=True, description=text)
+
+
+def _enabled(settings: Settings) -> list[RawObject]:
+    return [entry for entry in ALL_OBJECTS if settings.is_enabled(entry.source)]
+
+
+def _fresh_name(entry: RawObject) -> str:
+    return f"{entry.source}_{entry.name}_is_fresh"
+
+
+def _freshness(night: Night) -> Iterator[Finding]:
+    import holidays
+
+    now, company = night.clock.now(), night.settings.company
+    years = range(night.as_of.year - 3, night.as_of.year + 1)
+    free: dict[date, str] = dict(holidays.country_holidays(company.country, years=years))
+    with night.warehouse() as connection:
+        ages = [_age(connection, entry, night) for entry in _enabled(night.settings)]
+    for age, entry in zip(ages, _enabled(night.settings), strict=True):
+        rule = night.settings.freshness.rule(age.source, age.name)
+        event_hours = None
+        if age.newest_event_at is not None:
+            event_hours = freshness.business_hours_between(age.newest_event_at, night.as_of, company, free)
+        judged = freshness.judge(age, rule, now, night.as_of, event_hours)
+        metadata = {"newest_event_at": str(age.newest_event_at), "last_success_at": str(age.last_success_at)}
+        yield Finding(DATA_STATUS, _fresh_name(entry), judged.level, judged.reason, rule.on_error, metadata)
+
+
+def _age(connection: duckdb.DuckDBPyConnection, entry: RawObject, night: Night) -> ObjectAge:
+    state = connection.execute(
+        "select state, state_reason, last_success_at from raw.sync_state where source = ? and object = ?",
+        [entry.source, entry.name],
+    ).fetchone() or ("failed", "no state was recorded", None)
+    events = connection.execute(
+        f"select max(version_at) filter (where version_at <= ?), max(version_at), count(*) from {entry.table}",
+        [night.as_of],
+    ).fetchone()
+    assert events is not None
+    return ObjectAge(entry.source, entry.name, *state, *events)
+
+
+def _duplicates(night: Night) -> Iterator[Finding]:
+    if not night.settings.is_enabled("hubspot"):
+        return
+    rule = night.settings.duplicates.rule("hubspot", "contacts")
+    with night.warehouse() as connection:
+        verdict = duplicates.judge(connection, rule, night.settings.company.country)
+        link = _record_link(connection)
+    worst = [
+        dg.TableRecord({"why": group.kind, "records": " ".join(link(i) for i in group.record_ids[:5])})
+        for group in verdict.new[: duplicates.WORST]
+    ]
+    metadata: dict[str, Any] = {
+        "new_groups": len(verdict.new),
+        "groups": verdict.group_count,
+        "share_of_contacts": len(verdict.new) / (verdict.contact_count or 1),
+    }
+    if worst:
+        metadata["worst_offenders"] = dg.MetadataValue.table(worst)
+    level = "passed" if verdict.passed else "failed"
+    yield Finding(CONTACTS, "has_no_new_duplicate_contacts", level, verdict.reason, rule.on_error, metadata)
+
+
+def _record_link(connection: duckdb.DuckDBPyConnection) -> Callable[[str], str]:
+    """Contact id -> address of the record in the CRM, or the bare id while the portal is unknown."""
+    from salesops.night import portal_url
+
+    base = portal_url(connection)
+    return lambda record_id: f"{base}/0-1/{record_id}" if base else record_id
+
+
+def _balances(night: Night) -> Iterator[Finding]:
+    with duckdb.connect(str(night.data.marts)) as connection:
+        connection.execute(f"attach '{night.data.warehouse}' as warehouse (read_only)")
+        for name, (key, staging, pipeline) in BALANCES.items():
+            problems = []
+            for source in ("hubspot", "spreadsheets"):
+                query = f"""select (select count(*) from warehouse.{staging.format(source=source)}),
+                    (select count(*) from {pipeline} where source = ?)"""
+                before, after = connection.execute(query, [source]).fetchone() or (0, -1)
+                if before != after:
+                    problems.append(f"{source}: {before} in staging, {after} in {pipeline}")
+            level = "failed" if problems else "passed"
+            yield Finding(key, f"{name}_balance_with_staging", level, "; ".join(problems) or "every one is there")
+
+
+def _still_there(night: Night) -> Iterator[Finding]:
+    """Compares with what is published now. A night that looks back (--as-of) may well be emptier."""
+    published = night.publish_to / "marts.duckdb"
+    emptied: list[str] = []
+    if published.exists() and not night.looks_back:
+        with reading(published) as before, duckdb.connect(str(night.data.marts)) as after:
+            held, now = _tables_with_rows(before), _tables_with_rows(after)
+        emptied = sorted(table for table in held - now if not table.startswith("meta."))
+    level = "failed" if emptied else "passed"
+    reason = f"held rows and are empty now: {', '.join(emptied)}" if emptied else "none was emptied"
+    yield Finding(DEALS, "tables_still_hold_rows", level, reason)
+
+
+def _tables_with_rows(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    names = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables() where database_name = current_database()"
+    ).fetchall()
+    return {name for (name,) in names if connection.execute(f"select 1 from {name} limit 1").fetchone()}
+
+
+def _result(finding: Finding, night: Night) -> dg.AssetCheckResult:
+    """A failure that the company chose to flag is a warning: seen by everyone, and published."""
+    blocks = finding.level == "failed" and finding.on_error != "flag"
+    state = "failed" if blocks else "warned" if finding.level != "passed" else "passed"
+    night.note("/".join(finding.key.path), finding.name, state, finding.reason, is_blocking=True)
+    return dg.AssetCheckResult(
+        asset_key=finding.key,
+        check_name=finding.name,
+        passed=finding.level == "passed",
+        severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+        description=finding.reason,
+        metadata=finding.metadata | {"reason": finding.reason},
+    )

@@ -1,0 +1,206 @@
+"""`salesops`: the one command line. Heavy imports happen in the command that needs them.
+
+Exit codes: 0 done; 1 ran and refused to publish; 2 configuration or credentials; 3 a source failed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from salesops.config import ConfigError
+
+REFUSED, CONFIGURATION = 1, 2
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+duplicates_app = typer.Typer(no_args_is_help=True, help="The accepted state of duplicate contacts.")
+app.add_typer(duplicates_app, name="duplicates")
+
+AsOf = Annotated[str | None, typer.Option(help="Count events up to this instant, such as 2026-03-31T22:00:00Z")]
+KnownAsOf = Annotated[str | None, typer.Option(help="Count only what was known at this instant (as reported)")]
+PublishTo = Annotated[Path | None, typer.Option(help="Publish into this folder instead of the usual place")]
+Fault = Annotated[list[str] | None, typer.Option(help="Practice company only: what goes wrong, such as duplicates")]
+
+
+@app.command()
+def nightly(
+    as_of: AsOf = None, known_as_of: KnownAsOf = None, publish_to: PublishTo = None, fault: Fault = None
+) -> None:
+    """Run the whole night: read the sources, build and check the marts, publish them.
+
+    Example: salesops nightly --as-of 2026-03-31T22:00:00Z --publish-to /tmp/march
+    """
+    from rich.console import Console
+
+    from salesops import night as nights
+    from salesops import summary
+
+    console = Console(highlight=False)
+    with _explained():
+        options = {"as_of": as_of, "known_as_of": known_as_of}
+        with nights.opened(os.environ, **options, publish_to=publish_to, faults=fault or ()) as night:
+            if fault and not night.settings.is_practice:
+                raise ConfigError("--fault is for the practice company only")
+            before = summary.snapshot(night.publish_to)
+            night.say = lambda text: console.print(text, markup=False)
+            outcome = nights.run(night)
+            summary.show(console, night, outcome, before)
+            raise typer.Exit(outcome.exit_code)
+
+
+@app.command()
+def tomorrow(
+    days: Annotated[int, typer.Option(min=1, help="How many days the company lives")] = 1,
+) -> None:
+    """Let the practice company live on; `salesops nightly` then reads what happened.
+
+    Example: salesops tomorrow --days 7 && salesops nightly
+    """
+    from salesops import config, practice
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        if not config.load().is_practice:
+            raise ConfigError("a source is configured: only the practice company can be told to live on")
+        practice.tick(DataDirectory(config.data_directory()).sandbox, days)
+        typer.echo(f"The practice company lived {days} more day{'s' if days > 1 else ''}.")
+
+
+@app.command()
+def sandbox() -> None:
+    """Serve the practice company until Ctrl-C, for any HubSpot client; prints its address and token.
+
+    Example: salesops sandbox
+    """
+    import signal
+
+    from salesops import config, practice
+    from salesops.clock import Clock
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        settings = config.load()
+        today = Clock().now().astimezone(settings.company.zone).date()
+        with practice.running(DataDirectory(config.data_directory()).sandbox, settings.practice, today) as company:
+            typer.echo(f"{company.url}  token {company.token}  (Ctrl-C ends it)")
+            try:
+                signal.pause()
+            except KeyboardInterrupt:
+                return
+
+
+@app.command()
+def sql(query: Annotated[str | None, typer.Argument(help="One statement; without it a shell opens")] = None) -> None:
+    """Ask the published marts, read-only; also while a night is running.
+
+    Example: salesops sql "select * from kpi.win_rate limit 5"
+    """
+    from salesops import config, sql_shell
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        raise typer.Exit(sql_shell.main(DataDirectory(config.data_directory()).published / "marts.duckdb", query))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is configured, reachable, permitted and stale, and what to do about it. Writes nothing.
+
+    Example: salesops doctor
+    """
+    from salesops import doctor as doctors
+
+    with _explained():
+        raise typer.Exit(doctors.main(os.environ))
+
+
+@app.command()
+def publish(
+    rollback: Annotated[bool, typer.Option("--rollback", help="Put the previous publication back")] = False,
+    to: Annotated[str | None, typer.Option(help="The publication to put back; default: the one before")] = None,
+) -> None:
+    """List the publications that are kept, or put one back.
+
+    Example: salesops publish --rollback
+    """
+    from salesops import config, night, publication
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        data = DataDirectory(config.data_directory())
+        if not rollback:
+            typer.echo(f"published: {publication.current_id(data.published) or 'nothing yet'}")
+            typer.echo("kept: " + (", ".join(p.stem for p in publication.kept_publications(data.published)) or "none"))
+            return
+        try:
+            with night.locked(data):
+                typer.echo(f"published again: {publication.rollback(data.published, to)}")
+        except publication.PublicationError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(REFUSED) from None
+
+
+@duplicates_app.command("accept")
+def accept_duplicates(note: Annotated[str, typer.Option(help="Why, for whoever asks later")]) -> None:
+    """Make today's duplicate contacts the accepted state: the gate then looks at what is new since.
+
+    Example: salesops duplicates accept --note "event list imported on purpose, merged next week"
+    """
+    import duckdb
+
+    from salesops import config, duplicates, night
+    from salesops.clock import Clock
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        settings, data = config.load(), DataDirectory(config.data_directory())
+        if not data.warehouse.exists():
+            raise ConfigError(f"nothing was read yet in {data.root}: run `salesops nightly` first")
+        with night.locked(data), duckdb.connect(str(data.warehouse)) as connection:
+            connection.execute("set timezone = 'UTC'")
+            groups = duplicates.find_groups(connection, settings.company.country)
+            duplicates.accept(connection, groups, note, Clock().now())
+        typer.echo(f"{len(groups)} groups of duplicate contacts are the accepted state now.")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def dbt(context: typer.Context) -> None:
+    """Run dbt with the night's own settings and data directory; the sources are not asked.
+
+    Example: salesops dbt build --exclude-resource-type unit_test
+    """
+    from salesops import night as nights
+
+    with _explained():
+        raise typer.Exit(nights.run_dbt_alone(os.environ, context.args or ["build"]))
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 3000) -> None:
+    """Dagster's web page and daemon on 127.0.0.1 until Ctrl-C: lineage, runs, checks, the nightly schedule.
+
+    Example: salesops ui --port 3000
+    """
+    from salesops import web
+
+    with _explained():
+        raise typer.Exit(web.serve(os.environ, port))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Configuration and credentials: one plain message, exit code 2, no traceback."""
+    try:
+        yield
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(CONFIGURATION) from None
+
+
+if __name__ == "__main__":
+    app()

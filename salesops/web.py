@@ -1,0 +1,33 @@
+"""Dagster's web page and daemon, on loopback, with the night's environment. Ends both together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from salesops import config
+from salesops.layout import DataDirectory
+from salesops.night import ROOT, set_environment
+
+
+def serve(environ: Mapping[str, str], port: int) -> int:
+    """Run until Ctrl-C. A run that is started there opens its own night, practice company included."""
+    config.load(environ)
+    set_environment(DataDirectory(config.data_directory(environ)))
+    bin_folder = Path(sys.executable).parent
+    workspace = ["-w", str(ROOT / "workspace.yaml")]
+    page = [str(bin_folder / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), *workspace]
+    daemon = [str(bin_folder / "dagster-daemon"), "run", *workspace]
+    print(f"http://127.0.0.1:{port}  (Ctrl-C ends it; the schedule every_night runs while this is open)", flush=True)
+    children = [subprocess.Popen(command, cwd=ROOT) for command in (page, daemon)]
+    try:
+        return children[0].wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.wait()

@@ -24,7 +24,7 @@ from requests.auth import AuthBase
 from requests_ratelimiter import LimiterAdapter
 from urllib3.util.retry import Retry
 
-RETRIED_STATUSES = frozenset({408, 423, 429, 500, 502, 503, 504, *range(520, 531)})
+RETRIED_STATUSES = frozenset({408, 423, 429, 477, 500, 502, 503, 504, *range(520, 531)})
 LONGEST_WAIT_SECONDS = 300  # a vendor that asks for more is reported, not waited for
 PAGE_ATTEMPTS = 4  # times that a page which came back broken is asked for, each with its own bounded retries
 

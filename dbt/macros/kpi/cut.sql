@@ -1,0 +1,69 @@
+{# The five leading columns of every KPI table that can be cut, made in one place.
+
+   `facts` is a relation with one row per fact and the columns owner_key, owner (label), team, source, pipeline, order_type,
+   product and country, each as of the date that the table's card names. A missing part becomes the member `unknown`, so
+   that the parts of a dimension sum to the company. #}
+
+{% macro cut_grains() %}{{ return(['week', 'month', 'quarter', 'all']) }}{% endmacro %}
+
+{# Each is also the fact column that holds its members; `owner` alone has a key beside its label. #}
+{% macro cut_dimensions() %}
+    {{ return(['company', 'team', 'owner', 'source', 'pipeline', 'order_type', 'product', 'country']) }}
+{% endmacro %}
+
+{# Facts x dimensions. `columns`: what to carry along, a list of columns and expressions. #}
+{% macro cut_members(facts, columns) -%}
+    {%- set lists = {'member_key': [], 'member': []} -%}
+    {%- set dimensions = [] -%}
+    {%- for name in salesops.cut_dimensions() -%}
+        {%- do dimensions.append([name]) -%}
+        {%- set key = "'all'" if name == 'company' else "coalesce(" ~ ('owner_key' if name == 'owner' else name) ~ ", 'unknown')" -%}
+        {%- set label = "'all'" if name == 'company' else "coalesce(" ~ name ~ ", 'unknown')" -%}
+        {%- do lists.member_key.append("when '" ~ name ~ "' then " ~ key) -%}
+        {%- do lists.member.append("when '" ~ name ~ "' then " ~ label) -%}
+    {%- endfor -%}
+    (
+        select
+            dimensions.dimension,
+            case dimensions.dimension {{ lists.member_key | join(' ') }} end as member_key,
+            case dimensions.dimension {{ lists.member | join(' ') }} end as member,
+            {{ columns | join(', ') }}
+        from {{ facts }}
+        cross join {{ salesops.text_rows(dimensions, ['dimension']) }} as dimensions
+    )
+{%- endmacro %}
+
+{# Facts x period grains x dimensions. A fact without a `date` is in grain `all` only. #}
+{% macro cut(facts, date, columns) -%}
+    {%- set grains = [] -%}
+    {%- for name in salesops.cut_grains() %}{% do grains.append([name]) %}{% endfor -%}
+    (
+        select
+            grains.period_grain,
+            case grains.period_grain
+                when 'week' then {{ salesops.week_start(date) }}
+                when 'month' then {{ salesops.month_start(date) }}
+                when 'quarter' then {{ salesops.fiscal_quarter_start(date) }}
+            end as period_start,
+            facts.*
+        from {{ salesops.cut_members(facts, [date] + columns) }} as facts
+        cross join {{ salesops.text_rows(grains, ['period_grain']) }} as grains
+        where {{ date }} is not null or grains.period_grain = 'all'
+    )
+{%- endmacro %}
+
+{# Wilson interval of count / total at 95 % (S4), held in 0..1; null without a denominator. `side` is -1 or 1.
+   Rounded far below any use, so that both engines write the same digits. #}
+{% macro wilson(count, total, side) -%}
+    {%- set n = 'cast(nullif(' ~ total ~ ', 0) as double)' -%}
+    {%- set p = '(' ~ count ~ ' / ' ~ n ~ ')' -%}
+    {%- set z = 'cast(1.959964 as double)' -%}
+    {%- set half = z ~ ' * sqrt(' ~ p ~ ' * (1 - ' ~ p ~ ') / ' ~ n ~ ' + ' ~ z ~ ' * ' ~ z ~ ' / (4 * ' ~ n ~ ' * ' ~ n ~ '))' -%}
+    {%- set bound = 'round((' ~ p ~ ' + ' ~ z ~ ' * ' ~ z ~ ' / (2 * ' ~ n ~ ') + (' ~ side ~ ') * ' ~ half ~ ') / (1 + ' ~ z ~ ' * ' ~ z ~ ' / ' ~ n ~ '), 12)' -%}
+    case when {{ total }} > 0 then least(greatest({{ bound }}, 0), 1) end
+{%- endmacro %}
+
+{# Median as the mean of the two middle values; null where nothing is known. #}
+{% macro median_of(value, condition) -%}
+    percentile_cont(0.5) within group (order by cast({{ value }} as double)) filter (where {{ condition }} and {{ value }} is not null)
+{%- endmacro %}

@@ -1,0 +1,35 @@
+-- grain: one row per period grain, period (of booking date), dimension and member with a won deal
+-- M02: a typical year of contract, over won deals of every order type. acv comes from line items with a term; a won deal
+-- without one is out of acv_* and counted in excluded_count. Means follow one large deal: the median stands beside them.
+with won as (
+    select *
+    from {{ ref('int_kpi__deals') }}
+    where life_state = 'won'
+),
+
+valued as (
+    select
+        period_grain, period_start, dimension, member_key, member,
+        count(*) as won_count,
+        sum(acv) / nullif(cast(count(acv) as double), 0) as acv_mean,
+        {{ median_of('acv', 'true') }} as acv_median,
+        count(*) filter (where acv is null) as excluded_count,
+        sum(amount_base) / nullif(cast(count(amount_base) as double), 0) as won_value_mean,
+        {{ median_of('amount_base', 'true') }} as won_value_median
+    from {{ cut('won', 'booking_date', ['acv', 'amount_base']) }} as members
+    group by period_grain, period_start, dimension, member_key, member
+)
+
+select
+    cast(period_grain as string) as period_grain,
+    cast(period_start as date) as period_start,
+    cast(dimension as string) as dimension,
+    cast(member_key as string) as member_key,
+    cast(member as string) as member,
+    cast(won_count as bigint) as won_count,
+    cast(acv_mean as decimal(18, 2)) as acv_mean,
+    cast(acv_median as decimal(18, 2)) as acv_median,
+    cast(excluded_count as bigint) as excluded_count,
+    cast(won_value_mean as decimal(18, 2)) as won_value_mean,
+    cast(won_value_median as decimal(18, 2)) as won_value_median
+from valued

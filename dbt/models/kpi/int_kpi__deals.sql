@@ -1,0 +1,46 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per deal that KPI tables may count: not excluded, not removed, not merged away
+-- is_rate_deal: accepted (sao_at) and neither renewal nor contraction: the deals of M08, M13 and M20
+-- close_days: whole local days from acceptance to the booking date (closed date where backdated), open deals to the as-of day;
+-- null where a date is missing or the end lies before the start
+-- Owner and team are those at the close (present ones while open), frozen by pipeline.deals; sao_* those at acceptance.
+with dated as (
+    select
+        deals.*,
+        case
+            when deals.life_state = 'open' then {{ as_of_date() }}
+            when deals.is_backdated then deals.closed_date
+            else deals.booking_date
+        end as end_date
+    from {{ ref('deals') }} as deals
+    where not deals.is_excluded and deals.life_state in ('open', 'won', 'lost')
+)
+
+select
+    dated.deal_key,
+    dated.life_state,
+    coalesce(dated.order_type, 'unknown') as order_type,
+    dated.lead_source as source,
+    dated.pipeline,
+    dated.product,
+    companies.country,
+    dated.owner_key,
+    coalesce(owners.name, owners.email, dated.owner_key) as owner,
+    dated.team,
+    dated.sao_owner_key,
+    coalesce(sao_owners.name, sao_owners.email, dated.sao_owner_key) as sao_owner,
+    dated.sao_team,
+    dated.amount_base,
+    dated.acv,
+    dated.booking_date,
+    dated.sao_date,
+    dated.closed_at,
+    dated.lost_from_stage,
+    dated.loss_reason_group,
+    case when dated.end_date >= dated.sao_date then {{ days_between('dated.sao_date', 'dated.end_date') }} end as close_days,
+    case when dated.booking_date >= dated.sao_date then {{ days_between('dated.sao_date', 'dated.booking_date') }} end as booking_age_days,
+    dated.sao_at is not null and coalesce(dated.order_type, 'unknown') not in ('renewal', 'contraction') as is_rate_deal
+from dated
+left join {{ ref('companies') }} as companies on dated.company_key = companies.company_key
+left join {{ ref('owners') }} as owners on dated.owner_key = owners.owner_key
+left join {{ ref('owners') }} as sao_owners on dated.sao_owner_key = sao_owners.owner_key

@@ -1,0 +1,44 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per version of a deal, open in a sales pipeline, that stood at the end of at least one snapshot day
+-- Snapshot days: the as-of day, each of the 400 days before it, and older month-ends since the calendar's first day. A version
+-- stands at the end of a local day when it began on or before that day and ended after it. first_snapshot_date is the first
+-- snapshot at which it stood, end_snapshot_date the first at which it no longer did (null = stands as of E), so versions that
+-- came and went between two snapshots are dropped here. overdue_snapshot_date: the first snapshot after the close date.
+with non_sales as (
+    select distinct source, pipeline_id
+    from {{ ref('stages') }}
+    where not is_sales
+),
+
+versions as (
+    select
+        deals.lead_source as source, deals.order_type, deals.product, companies.country,
+        versions.pipeline, versions.team, versions.owner_key, coalesce(owners.name, owners.email, versions.owner_key) as owner,
+        versions.amount_base, versions.close_date,
+        {{ local_date('versions.valid_from') }} as first_date,
+        {{ local_date('versions.valid_to') }} as end_date
+    from {{ ref('deal_versions') }} as versions
+    inner join {{ ref('deals') }} as deals on versions.deal_key = deals.deal_key
+    left join {{ ref('companies') }} as companies on deals.company_key = companies.company_key
+    left join {{ ref('owners') }} as owners on versions.owner_key = owners.owner_key
+    left join non_sales on deals.source = non_sales.source and versions.pipeline_id = non_sales.pipeline_id
+    where versions.life_state = 'open' and not deals.is_excluded and non_sales.pipeline_id is null
+),
+
+snapped as (
+    select
+        versions.*,
+        {{ snapshot_on_or_after('first_date') }} as first_snapshot_date,
+        {{ snapshot_on_or_after('end_date') }} as end_snapshot_date,
+        {{ snapshot_on_or_after('cast(close_date + interval 1 day as date)') }} as after_close_date
+    from versions
+    where first_date <= {{ as_of_date() }}
+)
+
+select
+    source, order_type, product, country, pipeline, team, owner_key, owner, amount_base, first_snapshot_date, end_snapshot_date,
+    greatest(first_snapshot_date, after_close_date) as overdue_snapshot_date,
+    close_date is not null and after_close_date <= {{ as_of_date() }}
+        and (end_snapshot_date is null or after_close_date < end_snapshot_date) as is_ever_overdue
+from snapped
+where end_snapshot_date is null or first_snapshot_date < end_snapshot_date

@@ -1,0 +1,71 @@
+-- grain: one row per period grain, period (of booking date), dimension, member, lost_from_stage and loss_reason_group with a loss
+-- M20: accepted deals lost in the period, by the stage they were lost from and the reason typed by the seller (evidence, not truth).
+-- exit_share = these losses / all exits from that stage in the same period and member. Exits: every visit of the stage by such a
+-- deal (any life state) that ended in the period, whatever its end: advanced, skipped, won, lost, regressed, moved; an exit
+-- belongs to the owner, team and pipeline in force when it happened. The losses themselves are exits on their booking date, so
+-- the share never passes 1. Null where the stage is unknown. Shares follow stage traffic: a busy stage loses more.
+with losses as (
+    select
+        booking_date as exit_date, owner_key, owner, team, source, pipeline, order_type, product, country,
+        coalesce(lost_from_stage, 'unknown') as stage, coalesce(loss_reason_group, 'unknown') as reason_group, amount_base, 1 as is_loss
+    from {{ ref('int_kpi__deals') }}
+    where is_rate_deal and life_state = 'lost'
+),
+
+other_exits as (
+    select
+        {{ local_date('visits.exited_at') }} as exit_date, versions.owner_key, coalesce(owners.name, owners.email, versions.owner_key) as owner,
+        versions.team, deals.source, visits.pipeline, deals.order_type, deals.product, deals.country,
+        coalesce(visits.stage, 'unknown') as stage, 'unknown' as reason_group, deals.amount_base, 0 as is_loss
+    from {{ ref('deal_stage_visits') }} as visits
+    inner join {{ ref('int_kpi__deals') }} as deals on visits.deal_key = deals.deal_key and deals.is_rate_deal
+    left join {{ ref('deal_versions') }} as versions
+        on visits.deal_key = versions.deal_key and visits.exited_at >= versions.valid_from
+        and (visits.exited_at < versions.valid_to or versions.valid_to is null)
+    left join {{ ref('owners') }} as owners on versions.owner_key = owners.owner_key
+    where visits.exited_at is not null
+        -- the exit that made the deal a loss is in losses already
+        and not (deals.life_state = 'lost' and visits.exit_kind = 'lost' and visits.exited_at >= deals.closed_at)
+),
+
+exits as (
+    select * from losses
+    union all
+    select * from other_exits
+),
+
+grouped as (
+    select
+        period_grain, period_start, dimension, member_key, member, stage, reason_group,
+        sum(is_loss) as lost_count,
+        sum(amount_base) filter (where is_loss = 1) as lost_value,
+        count(*) as exit_count
+    from {{ cut('exits', 'exit_date', ['stage', 'reason_group', 'amount_base', 'is_loss']) }} as members
+    group by period_grain, period_start, dimension, member_key, member, stage, reason_group
+),
+
+shared as (
+    select
+        grouped.*,
+        sum(exit_count) over (partition by period_grain, period_start, dimension, member_key, stage) as stage_exit_count,
+        sum(lost_count) over member_period as member_lost_count,
+        sum(case when reason_group in ('unknown', 'other') then lost_count else 0 end) over member_period as unexplained_count
+    from grouped
+    window member_period as (partition by period_grain, period_start, dimension, member_key)
+)
+
+select
+    cast(period_grain as string) as period_grain,
+    cast(period_start as date) as period_start,
+    cast(dimension as string) as dimension,
+    cast(member_key as string) as member_key,
+    cast(member as string) as member,
+    cast(stage as string) as lost_from_stage,
+    cast(reason_group as string) as loss_reason_group,
+    cast(lost_count as bigint) as lost_count,
+    cast(coalesce(lost_value, 0) as decimal(18, 2)) as lost_value,
+    cast(case when stage <> 'unknown' then lost_count / nullif(cast(stage_exit_count as double), 0) end as double) as exit_share,
+    cast(stage_exit_count as bigint) as stage_exit_count,
+    cast(unexplained_count / nullif(cast(member_lost_count as double), 0) as double) as unexplained_share
+from shared
+where lost_count > 0

@@ -1,0 +1,40 @@
+-- grain: one row per period grain, period (of booking date), dimension and member with a decided deal
+-- M08, period basis: of the accepted deals decided in the period, the share won. Renewals and contractions, removed and merged
+-- deals are out; a reopened deal counts with its last outcome; amounts missing in company currency count, and add no value.
+with decided as (
+    select *
+    from {{ ref('int_kpi__deals') }}
+    where is_rate_deal and life_state in ('won', 'lost')
+),
+
+counted as (
+    select
+        period_grain, period_start, dimension, member_key, member,
+        count(*) filter (where life_state = 'won') as won_count,
+        count(*) filter (where life_state = 'lost') as lost_count,
+        count(*) as decided_count,
+        sum(amount_base) filter (where life_state = 'won') as won_value,
+        sum(amount_base) filter (where life_state = 'lost') as lost_value,
+        {{ median_of('booking_age_days', "life_state = 'lost'") }} as loss_age_median_days,
+        count(*) filter (where amount_base is null) as missing_amount_count
+    from {{ cut('decided', 'booking_date', ['life_state', 'amount_base', 'booking_age_days']) }} as members
+    group by period_grain, period_start, dimension, member_key, member
+)
+
+select
+    cast(period_grain as string) as period_grain,
+    cast(period_start as date) as period_start,
+    cast(dimension as string) as dimension,
+    cast(member_key as string) as member_key,
+    cast(member as string) as member,
+    cast(won_count as bigint) as won_count,
+    cast(lost_count as bigint) as lost_count,
+    cast(decided_count as bigint) as decided_count,
+    cast(won_count / nullif(cast(decided_count as double), 0) as double) as win_rate,
+    cast({{ wilson('won_count', 'decided_count', -1) }} as double) as win_rate_low,
+    cast({{ wilson('won_count', 'decided_count', 1) }} as double) as win_rate_high,
+    cast(coalesce(won_value, 0) as decimal(18, 2)) as won_value,
+    cast(coalesce(lost_value, 0) as decimal(18, 2)) as lost_value,
+    cast(loss_age_median_days as double) as loss_age_median_days,
+    cast(missing_amount_count as bigint) as missing_amount_count
+from counted

@@ -41,7 +41,7 @@ THREADS = 4
 RATE_PER_SECOND = 9.0  # the smallest plan allows 100 in 10 s
 SEARCH_PER_SECOND = 4.0  # the vendor allows 5 for the whole account
 ALL_LINKS_EVERY = timedelta(days=7)  # a link can change without touching either record's stamp
-ARCHIVE_KEPT = timedelta(days=120)  # the vendor lists archived records for 90
+ARCHIVE_KEPT = timedelta(days=88)  # the vendor lists archived records for 90: one that is gone earlier was erased
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
@@ -197,19 +197,19 @@ def _read_definitions(source: HubSpotSource, run_id: str, now: datetime) -> tupl
         for stream in source.streams:
             try:
                 rows = source.session.get(f"/crm/v3/properties/{stream.name}").content["results"]
+                names[stream.name] = sorted({str(row["name"]) for row in rows})
             except CredentialsError:
                 raise
-            except SourceError as error:
+            except (SourceError, KeyError, TypeError) as error:
                 names[stream.name] = error
                 continue
-            names[stream.name] = sorted({str(row["name"]) for row in rows})
             for row in rows:
                 _add_whole(spool, f"{stream.name}.{row['name']}", row)
         failed = {name: error for name, error in names.items() if isinstance(error, Exception)}
         spool.is_complete = not failed
         if len(failed) == len(names):
             raise next(iter(failed.values()))
-        reason = "; ".join(f"{name}: {error}" for name, error in failed.items()) or None
+        reason = "; ".join(f"{name}: {_state_of(name, error)[1]}" for name, error in failed.items()) or None
         return Batch(find(SOURCE, "properties"), spool, run_id, now, window_to=now, reason=reason)
 
     definitions = _metered(source, read)
@@ -236,11 +236,12 @@ def _stream_read(
             scan, all_links = _scan_is_due(stream, known, now), _links_are_due(stream, known, now)
             reader.read_changes(known, since, until, scan=scan, all_links=all_links)
         links_at = now if all_links else known.links_read_at
+        is_whole = scan and not reader.gaps  # a scan with gaps is due again
         return Batch(
             find(SOURCE, stream.name), spool, run_id, now,
             volatile=stream.volatile, follows_merges=stream.can_merge, aliases=reader.aliases,
             cursor=_cursor_text(until, links_at), window_from=since, window_to=until,
-            id_scan_at=now if scan else None, reason="; ".join(reader.notes) or None,
+            id_scan_at=now if is_whole else None, reason="; ".join(reader.notes + reader.gaps) or None,
         )  # fmt: skip
 
     return read
@@ -249,15 +250,16 @@ def _stream_read(
 def _list_read(source: HubSpotSource, small: SmallList, run_id: str, now: datetime) -> ReadObject:
     def read() -> Batch:
         spool = Spool(source.spool_dir / f"{SOURCE}__{small.name}")
+        gaps: list[str] = []
         for params in ({"archived": "false"}, {"archived": "true"}) if small.both_passes else ({},):
-            for page in read_pages(source.session, small.path, params, 100):
+            for page in read_pages(source.session, small.path, params, 100, gaps):
                 for row in page.content["results"]:
                     if isinstance(row, dict) and row.get("id"):
                         _add_whole(spool, str(row["id"]), row)
                     else:
                         spool.refuse("no id", column_name="id", value=orjson.dumps(row).decode()[:500])
-        spool.is_complete = spool.rows_read > 0  # an empty answer never deletes a whole table
-        return Batch(find(SOURCE, small.name), spool, run_id, now, window_to=now)
+        spool.is_complete = spool.rows_read > 0 and not gaps  # an empty answer never deletes a whole table
+        return Batch(find(SOURCE, small.name), spool, run_id, now, window_to=now, reason="; ".join(gaps) or None)
 
     return read
 

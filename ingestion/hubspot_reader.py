@@ -13,11 +13,13 @@ from typing import Any
 
 from ingestion.hubspot_streams import Stream
 from ingestion.session import (
+    PAGE_ATTEMPTS,
     MissingScopeError,
     Page,
     PermanentSourceError,
     SlowSourceError,
     SourceSession,
+    TransientSourceError,
 )
 from ingestion.spool import Spool
 
@@ -37,13 +39,20 @@ class Known:
     archived: set[str] = field(default_factory=set)
 
 
-def read_pages(session: SourceSession, path: str, params: dict[str, str], limit: int) -> Iterator[Page]:
-    """Pages in the vendor's order, each checked whole. An empty page is followed, a repeated cursor is an error."""
+def read_pages(
+    session: SourceSession, path: str, params: dict[str, str], limit: int, gaps: list[str]
+) -> Iterator[Page]:
+    """Pages in the vendor's order, each checked whole. A repeated cursor is an error.
+
+    An empty page with more behind it is asked for again; one that stays empty is followed and named in `gaps`: what
+    it should have held is missing from this listing.
+    """
     seen: set[str] = set()
     cursor: str | None = None
     while True:
+        asked = params | {"limit": str(limit)} | ({} if cursor is None else {"after": cursor})
         try:
-            page = session.get(path, params | {"limit": str(limit)} | ({} if cursor is None else {"after": cursor}))
+            page = _get_filled(session, path, asked)
         except SlowSourceError:
             if limit <= SMALLEST_PAGE:
                 raise
@@ -55,7 +64,23 @@ def read_pages(session: SourceSession, path: str, params: dict[str, str], limit:
         yield page
         if cursor is None:
             return
+        if not page.content["results"]:
+            gaps.append(f"GET {path}: an empty page with more behind it, {PAGE_ATTEMPTS} times")
         seen.add(cursor)
+
+
+def _get_filled(session: SourceSession, path: str, params: dict[str, str]) -> Page:
+    """The page, asked for again while it is empty and says that more follows."""
+    for attempt in range(1, PAGE_ATTEMPTS):
+        page = session.get(path, params)
+        if page.content["results"] or not _says_more(page.content):
+            return page
+        session.pause(attempt)
+    return session.get(path, params)
+
+
+def _says_more(content: dict[str, Any]) -> bool:
+    return bool((content.get("paging") or {}).get("next"))
 
 
 def _next_cursor(session: SourceSession, path: str, content: dict[str, Any]) -> str | None:
@@ -70,13 +95,14 @@ def _next_cursor(session: SourceSession, path: str, content: dict[str, Any]) -> 
 
 
 class ObjectReader:
-    """One read of one object type. After `read()`: `spool` is filled, `aliases` and `notes` say what else was found."""
+    """One read of one object type: `spool` is filled; `aliases`, `notes` and `gaps` say what else was found."""
 
     def __init__(self, session: SourceSession, stream: Stream, properties: list[str], spool: Spool, now: datetime):
         self.session, self.stream, self.spool, self.now = session, stream, spool, now
         self.properties = properties
         self.aliases: dict[str, str] = {}
         self.notes: list[str] = []
+        self.gaps: list[str] = []  # pages that stayed empty: this read did not see everything
         self._path = f"/crm/v3/objects/{stream.name}"
         self._changed: dict[str, None] = {}  # in the order found
 
@@ -107,7 +133,7 @@ class ObjectReader:
         params = {"archived": "true"} if archived else {}
         names = ",".join(self.properties)
         if len(names) + len(",".join(history)) > LONGEST_PROPERTY_LIST:
-            listing = read_pages(self.session, self._path, params | {"properties": "hs_object_id"}, PAGE)
+            listing = self._pages(params | {"properties": "hs_object_id"}, PAGE)
             ids = [id for page in listing for id in _ids(page)]
             self._read_by_ids(ids, archived=archived, with_history=with_history)
             return ids
@@ -115,10 +141,13 @@ class ObjectReader:
         if history:
             params["propertiesWithHistory"] = ",".join(history)
         ids = []
-        for page in read_pages(self.session, self._path, params, HISTORY_PAGE if history else PAGE):
+        for page in self._pages(params, HISTORY_PAGE if history else PAGE):
             self._keep(page, changed=not archived)
             ids += _ids(page)
         return ids
+
+    def _pages(self, params: dict[str, str], limit: int) -> Iterator[Page]:
+        return read_pages(self.session, self._path, params, limit, self.gaps)
 
     def _search(self, since: datetime, until: datetime) -> None:
         """By id keyset: offsets slide when a record leaves the window, and stop at 10,000."""
@@ -129,14 +158,13 @@ class ObjectReader:
                 {"propertyName": self.stream.stamp} | window,
                 {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)},
             ]
-            page = self.session.post(
-                f"{self._path}/search",
+            page = self._search_page(
                 {
                     "filterGroups": [{"filters": filters}],
                     "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
                     "properties": self.properties,
                     "limit": SEARCH_PAGE,
-                },
+                }
             )
             if not page.content["results"]:
                 return
@@ -146,12 +174,19 @@ class ObjectReader:
                 raise PermanentSourceError(f"POST {self._path}/search: ids at or below {last} sent again")
             last = highest
 
+    def _search_page(self, body: dict[str, Any]) -> Page:
+        """One answer. An empty one ends the search, so it must not come while the vendor counts more."""
+        for attempt in range(PAGE_ATTEMPTS):
+            if attempt:
+                self.session.pause(attempt)
+            page = self.session.post(f"{self._path}/search", body)
+            content = page.content
+            if content["results"] or not (content.get("total") or _says_more(content)):
+                return page
+        raise TransientSourceError(f"POST {self._path}/search: an empty page while the vendor counts more")
+
     def _scan_ids(self) -> set[str]:
-        return {
-            id
-            for page in read_pages(self.session, self._path, {"properties": "hs_object_id"}, PAGE)
-            for id in _ids(page)
-        }
+        return {id for page in self._pages({"properties": "hs_object_id"}, PAGE) for id in _ids(page)}
 
     def _read_archived(self) -> set[str]:
         return set(self._list(archived=True, with_history=False))
@@ -182,7 +217,7 @@ class ObjectReader:
         found = self._read_by_ids(ids)
         for id in (id for id in ids if id not in found):
             answered = self._read_one(id)
-            if answered is None and id in known.live:
+            if answered is None:
                 tombstone = {"id": id, "merged_into": None, "tombstone": "erased"}
                 self.spool.add_row(id, tombstone, version_at=self.now, is_deleted=True)
             elif answered is not None and answered != id:

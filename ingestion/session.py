@@ -204,14 +204,15 @@ class SourceSession:
         reason = ""
         for attempt in range(PAGE_ATTEMPTS):
             if attempt:
-                self._count_broken_page(attempt)
+                self.pause(attempt)
             try:
                 return Page.checked(self._send(method, path, label, **arguments), require)
             except _BrokenPage as error:
                 reason = str(error)
         raise PermanentSourceError(f"{label}: {reason} ({PAGE_ATTEMPTS} attempts)")
 
-    def _count_broken_page(self, attempt: int) -> None:
+    def pause(self, attempt: int) -> None:
+        """Wait before a page is asked for again (`attempt` from 1 on), and count that."""
         if (meter := getattr(self._local, "meter", None)) is not None:
             meter.retries += 1
         time.sleep(self._backoff * (2 ** (attempt - 1) + random()))

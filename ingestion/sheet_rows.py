@@ -156,9 +156,9 @@ def _read_row(
     record_id = _record_id(mapping, fields, has_refusal=first is not None)
     if first is not None:
         return Refusal(number, first.column, first.value, first.reason, record_id)
-    found = {title: values.cell_text(cell) for title, cell in zip(header.names, cells, strict=False)}
-    shown = {title: text for title, text in found.items() if text or not title.startswith("column ")}
-    return Record(str(record_id), number, shown, fields, corrected)
+    texts = {title: values.cell_text(cell) for title, cell in zip(header.names, cells, strict=False)}
+    seen = {title: text for title, text in texts.items() if text or not title.startswith("column ")}
+    return Record(str(record_id), number, seen, fields, corrected)
 
 
 def _field(name: str, cell: Cell, mapping: Mapping, mark: str, corrected: dict[str, str]) -> str | None:

@@ -76,5 +76,12 @@
     ({{ selects | join(' union all ') }})
 {%- endmacro %}
 
+{# A list of texts as rows of one text each, for text_rows. #}
+{% macro as_rows(values) -%}
+    {%- set rows = [] -%}
+    {%- for value in values %}{% do rows.append([value]) %}{% endfor -%}
+    {{ return(rows) }}
+{%- endmacro %}
+
 {# Spark cannot add NOT NULL to a Parquet table: its contracts check names and types. #}
 {% macro spark__persist_constraints(relation, model) %}{% endmacro %}

@@ -1,6 +1,6 @@
 -- grain: one row per line item, newest version as of (E, K); deleted records are kept and say so in `deletion`
 {%- set fields = [
-    'name', 'quantity', 'price', 'amount', 'hs_recurring_billing_period', 'hs_term_in_months', 'recurringbillingfrequency', 'hs_product_id',
+    'name', 'quantity', 'price', 'amount', 'hs_recurring_billing_period', 'hs_term_in_months', 'recurringbillingfrequency', 'hs_product_id', 'hs_tcv',
     'createdate'
 ] %}
 
@@ -14,6 +14,7 @@ select
     {{ money('versions.p.properties.quantity') }} as quantity,
     {{ money('versions.p.properties.price') }} as price,
     {{ money('versions.p.properties.amount') }} as amount,
+    {{ money('versions.p.properties.hs_tcv') }} as tcv,
     {{ filled('versions.p.properties.hs_recurring_billing_period') }} as billing_period,
     {{ money('versions.p.properties.hs_term_in_months') }} as term_months,
     {{ filled('versions.p.properties.recurringbillingfrequency') }} as billing_frequency,

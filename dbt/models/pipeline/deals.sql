@@ -1,0 +1,144 @@
+-- grain: one row per deal of every source, as of E; what must not count is kept and says why in `exclusion_reason`
+with present as (
+    select * from {{ ref('deal_versions') }} where valid_to is null
+),
+
+dated as (
+    select
+        records.*, present.pipeline, present.pipeline_id, present.stage, present.stage_id, present.stage_rank, present.life_state, present.amount,
+        present.currency, present.amount_base, present.owner_key, present.team, present.close_date, present.forecast_category,
+        stories.closed_at, stories.furthest_stage, stories.furthest_stage_rank, stories.push_count, stories.first_valid_from,
+        case when present.life_state in ('won', 'lost') then stories.last_stage end as lost_stage,
+        case when present.life_state in ('won', 'lost') then stories.last_stage_rank end as lost_stage_rank,
+        case when records.source = 'spreadsheets' then coalesce({{ local_midnight('records.sao_date') }}, records.created_at, stories.closed_at)
+            when stories.qualified_at is not null then stories.qualified_at
+            when present.life_state = 'won' then least(records.created_at, stories.closed_at)
+            when present.life_state = 'lost' and stories.opened_at is null then records.created_at
+        end as sao_at,
+        stories.qualified_at is null as is_sao_derived
+    from {{ ref('int_pipeline__deal_records') }} as records
+    inner join present on records.deal_key = present.deal_key
+    inner join {{ ref('int_pipeline__deal_stories') }} as stories on records.deal_key = stories.deal_key
+),
+
+localised as (
+    select
+        *, {{ local_date('sao_at') }} as accepted_date, {{ local_date('closed_at') }} as closed_date,
+        case life_state when 'won' then coalesce(close_date, {{ local_date('closed_at') }}) when 'lost' then {{ local_date('closed_at') }} end as booking_date
+    from dated
+),
+
+working_days as (
+    select date, working_day_number from {{ ref('calendar') }} where country = '{{ var("company_country") }}'
+),
+
+owned as (
+    select
+        localised.*, at_acceptance.owner_key as sao_owner_key, at_acceptance.team as sao_team, at_creation.owner_key as created_owner_key
+    from localised
+    left join {{ ref('deal_versions') }} as at_acceptance
+        on localised.deal_key = at_acceptance.deal_key and greatest(localised.sao_at, localised.first_valid_from) >= at_acceptance.valid_from
+        and (greatest(localised.sao_at, localised.first_valid_from) < at_acceptance.valid_to or at_acceptance.valid_to is null)
+    left join {{ ref('deal_versions') }} as at_creation
+        on localised.deal_key = at_creation.deal_key and localised.first_valid_from = at_creation.valid_from
+),
+
+at_closing as (
+    select owned.deal_key, versions.owner_key, versions.team
+    from owned
+    inner join {{ ref('deal_versions') }} as versions on owned.deal_key = versions.deal_key and owned.closed_at = versions.valid_from
+),
+
+loss_groups as (
+    select deal_key, max_by(loss_reason_group, length(pattern) * 1000 + length(loss_reason_group)) as loss_reason_group
+    from owned
+    inner join {{ ref('loss_reason_groups') }} as patterns on lower(owned.loss_reason) like '%' || patterns.pattern || '%'
+    group by deal_key
+),
+
+exclusions as (
+    select deal_key, min(reason) as reason
+    from (
+        select owned.deal_key, '1 pipeline is not a sales pipeline' as reason
+        from owned
+        inner join (select distinct source, pipeline_id from {{ ref('stages') }} where not is_sales) as others
+            on owned.source = others.source and owned.pipeline_id = others.pipeline_id
+        union all
+        select owned.deal_key, '2 pipeline is excluded by configuration'
+        from owned
+        inner join {{ text_rows(as_rows(var('exclude_pipelines')), ['pipeline']) }} as excluded
+            on owned.pipeline_id = excluded.pipeline or owned.pipeline = excluded.pipeline
+        union all
+        select owned.deal_key, '3 company or contact is internal'
+        from owned
+        left join {{ ref('companies') }} as companies on owned.company_key = companies.company_key
+        left join {{ ref('contacts') }} as contacts on owned.contact_key = contacts.contact_key
+        inner join {{ text_rows(as_rows(var('internal_domains')), ['domain']) }} as internal
+            on companies.domain = lower(internal.domain) or contacts.email like '%@' || lower(internal.domain)
+        {%- if var('exclude_deal_name_pattern') %}
+        union all
+        select deal_key, '4 name marks a test deal' from owned where {{ matches('name', var('exclude_deal_name_pattern') | replace("'", "''")) }}
+        {%- endif %}
+    ) as found
+    group by deal_key
+)
+
+select
+    cast(owned.deal_key as string) as deal_key,
+    cast(owned.source as string) as source,
+    cast(owned.deal_id as string) as deal_id,
+    cast(owned.name as string) as name,
+    cast(owned.url as string) as url,
+    cast(owned.pipeline as string) as pipeline,
+    cast(owned.pipeline_id as string) as pipeline_id,
+    cast(owned.stage as string) as stage,
+    cast(owned.stage_id as string) as stage_id,
+    cast(owned.stage_rank as bigint) as stage_rank,
+    cast(owned.life_state as string) as life_state,
+    cast(owned.amount as decimal(18, 2)) as amount,
+    cast(owned.currency as string) as currency,
+    cast(owned.amount_base as decimal(18, 2)) as amount_base,
+    cast(case when owned.currency = '{{ var("company_currency") }}' then owned.acv end as decimal(18, 2)) as acv,
+    cast(coalesce(order_types.order_type, 'unknown') as string) as order_type,
+    cast(case when owned.life_state in ('won', 'lost') then at_closing.owner_key else owned.owner_key end as string) as owner_key,
+    cast(case when owned.life_state in ('won', 'lost') then at_closing.team else owned.team end as string) as team,
+    cast(case when owned.sao_at is not null then owned.sao_owner_key end as string) as sao_owner_key,
+    cast(case when owned.sao_at is not null then owned.sao_team end as string) as sao_team,
+    cast(owned.created_owner_key as string) as created_owner_key,
+    cast(owned.company_key as string) as company_key,
+    cast(owned.contact_key as string) as contact_key,
+    cast(owned.lead_source as string) as lead_source,
+    cast(owned.campaign as string) as campaign,
+    cast(owned.product as string) as product,
+    cast(owned.competitor as string) as competitor,
+    cast(owned.next_step as string) as next_step,
+    cast(owned.forecast_category as string) as forecast_category,
+    owned.created_at,
+    cast(owned.created_date as date) as created_date,
+    owned.sao_at,
+    cast(owned.accepted_date as date) as sao_date,
+    owned.closed_at,
+    cast(owned.closed_date as date) as closed_date,
+    cast(owned.close_date as date) as close_date,
+    cast(owned.booking_date as date) as booking_date,
+    cast(case when owned.life_state = 'lost' then owned.loss_reason end as string) as loss_reason,
+    cast(case when owned.life_state = 'lost' and owned.loss_reason is not null then coalesce(loss_groups.loss_reason_group, 'other') end as string) as loss_reason_group,
+    cast(case when owned.life_state = 'lost' then owned.lost_stage end as string) as lost_from_stage,
+    cast(case when owned.life_state = 'lost' then owned.lost_stage_rank end as bigint) as lost_from_stage_rank,
+    cast(owned.furthest_stage as string) as furthest_stage,
+    cast(owned.furthest_stage_rank as bigint) as furthest_stage_rank,
+    cast(owned.push_count as bigint) as push_count,
+    cast(coalesce(closed_days.working_day_number - typed_days.working_day_number > 3, false) and owned.life_state = 'won' as boolean) as is_backdated,
+    cast(owned.is_reconstructed or (owned.is_sao_derived and owned.sao_at is not null) as boolean) as is_reconstructed,
+    cast(exclusions.reason is not null as boolean) as is_excluded,
+    cast(substring(exclusions.reason, 3, 200) as string) as exclusion_reason,
+    case when owned.life_state in ('removed', 'merged') then owned.removed_at end as removed_at,
+    cast(owned.merged_into_key as string) as merged_into_key,
+    owned.known_from
+from owned
+left join at_closing on owned.deal_key = at_closing.deal_key
+left join {{ ref('order_type_map') }} as order_types on owned.source = order_types.source and lower(owned.order_type_text) = lower(order_types.value)
+left join loss_groups on owned.deal_key = loss_groups.deal_key
+left join exclusions on owned.deal_key = exclusions.deal_key
+left join working_days as closed_days on owned.closed_date = closed_days.date
+left join working_days as typed_days on owned.close_date = typed_days.date

@@ -1,0 +1,114 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per deal, field, instant and place at that instant: the field's value from that instant on ('' = empty)
+-- place 0 = the record's own present value, the last word; 1 = the vendor's newest entry; higher = overtaken at the same instant
+{%- set fields = {
+    'stage_id': 'dealstage', 'pipeline_id': 'pipeline', 'amount': 'amount', 'currency': 'deal_currency_code', 'close_date': 'closedate',
+    'owner_id': 'hubspot_owner_id', 'forecast_category': 'hs_manual_forecast_category'
+} %}
+with history as (
+    select
+        deal_id, case property {% for field, property in fields.items() %} when '{{ property }}' then '{{ field }}'{% endfor %} end as field,
+        value_typed as value, changed_at, known_from, position as place
+    from {{ ref('stg_hubspot__deals_history') }}
+    where property in ({% for property in fields.values() %}'{{ property }}'{{ ', ' if not loop.last }}{% endfor %})
+),
+
+newest_history as (
+    select deal_id, field, max(changed_at) as changed_at, min(changed_at) as first_at, max_by(value, changed_at) filter (where place = 1) as value,
+        min_by(value, changed_at) filter (where place = 1) as first_value, min(known_from) as known_from
+    from history group by deal_id, field
+),
+
+versions as (
+    select *,
+        row_number() over (partition by deal_id order by version_at nulls last, landed_at nulls last) as version_number,
+        case when not is_later then row_number() over (partition by deal_id, is_later order by version_at desc, landed_at desc) end as newest_number
+    from {{ ref('stg_hubspot__deals_landed') }} where not is_tombstone
+),
+
+deals as (
+    select deal_id, created_at, known_from from {{ ref('stg_hubspot__deals') }}
+),
+
+version_values as (
+    {%- for field, property in fields.items() %}
+    select deal_id, '{{ field }}' as field, {{ property }} as value, version_at, landed_at, is_later, version_number, newest_number from versions
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+-- a field that the vendor keeps no history of has the history of our landed versions; the first one reaches back to the creation
+landed_only as (
+    select
+        version_values.deal_id, version_values.field, version_values.value,
+        case when version_values.version_number = 1 then deals.created_at else greatest(version_values.version_at, deals.created_at) end as changed_at,
+        version_values.landed_at as known_from, cast(1 as bigint) as place, version_values.version_number = 1 as is_reconstructed
+    from version_values
+    inner join deals on version_values.deal_id = deals.deal_id
+    left join newest_history on version_values.deal_id = newest_history.deal_id and version_values.field = newest_history.field
+    where newest_history.deal_id is null and (version_values.version_number = 1 or not version_values.is_later)
+),
+
+corrections as (
+    select version_values.deal_id, version_values.field, version_values.value, newest_history.changed_at, version_values.landed_at as known_from
+    from version_values
+    inner join newest_history on version_values.deal_id = newest_history.deal_id and version_values.field = newest_history.field
+    where version_values.newest_number = 1 and version_values.value <> newest_history.value and version_values.version_at >= newest_history.changed_at
+),
+
+-- a deal has a stage from its first day: the earliest one known reaches back to the creation
+first_stages as (
+    select newest_history.deal_id, newest_history.field, newest_history.first_value as value, deals.created_at as changed_at, newest_history.known_from
+    from newest_history
+    inner join deals on newest_history.deal_id = deals.deal_id
+    where newest_history.field in ('stage_id', 'pipeline_id') and deals.created_at < newest_history.first_at
+),
+
+deletions as (
+    select landed.deal_id, landed.deletion as value, greatest(landed.version_at, deals.created_at) as changed_at, landed.landed_at as known_from,
+        row_number() over (
+            partition by landed.deal_id, greatest(landed.version_at, deals.created_at) order by landed.version_at desc, landed.landed_at desc, landed.deletion desc
+        ) as place
+    from {{ ref('stg_hubspot__deals_landed') }} as landed
+    inner join deals on landed.deal_id = deals.deal_id
+    where not landed.is_later
+),
+
+sheets as (
+    select
+        'spreadsheets:deal:' || deal_id as deal_key, deal_id, stage, coalesce(lower(pipeline), 'default') as pipeline_id, amount, currency, close_date,
+        life_state, is_deleted, version_at, landed_at,
+        {{ local_midnight('coalesce(created_date, sao_date, closed_date, close_date, ' ~ local_date('least(version_at, ' ~ as_of() ~ ')') ~ ')') }} as opened_at,
+        case when life_state <> 'open' then {{ local_midnight('coalesce(closed_date, close_date, sao_date, created_date)') }} end as ended_at
+    from {{ ref('stg_spreadsheets__deals') }}
+),
+
+sheet_points as (
+    select deal_key, 'stage_id' as field, case when life_state = 'open' then coalesce(lower(stage), '') else '' end as value, opened_at as changed_at, landed_at from sheets
+    union all
+    select deal_key, 'stage_id', coalesce(lower(stage), ''), greatest(ended_at, opened_at), landed_at
+    from sheets where life_state <> 'open' and ended_at <= {{ as_of() }} and ended_at > opened_at
+    union all
+    select deal_key, 'life_state', case when ended_at <= opened_at then life_state else 'open' end, opened_at, landed_at from sheets
+    union all
+    select deal_key, 'life_state', life_state, ended_at, landed_at from sheets where ended_at > opened_at and ended_at <= {{ as_of() }}
+    {%- for field in ['pipeline_id', 'amount', 'currency', 'close_date'] %}
+    union all
+    select deal_key, '{{ field }}', coalesce(cast({{ field }} as string), ''), opened_at, landed_at from sheets
+    {%- endfor %}
+    union all
+    select deal_key, 'deletion', 'removed', greatest(version_at, opened_at), landed_at from sheets where is_deleted
+)
+
+select 'hubspot:deal:' || history.deal_id as deal_key, history.field, history.value, history.changed_at, history.place, history.known_from, false as is_reconstructed
+from history inner join deals on history.deal_id = deals.deal_id
+union all
+select 'hubspot:deal:' || deal_id, field, value, changed_at, place, known_from, is_reconstructed from landed_only
+union all
+select 'hubspot:deal:' || deal_id, field, value, changed_at, 0, known_from, true from corrections
+union all
+select 'hubspot:deal:' || deal_id, field, value, changed_at, 1, known_from, true from first_stages
+union all
+select 'hubspot:deal:' || deal_id, 'deletion', value, changed_at, place, known_from, false from deletions
+union all
+select deal_key, field, value, changed_at, 1, landed_at, true from sheet_points

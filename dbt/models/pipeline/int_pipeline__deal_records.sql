@@ -1,0 +1,52 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per deal of every source: what the record says beside its history
+with hubspot_companies as (
+    select links.deal_id, min_by(identities.company_key, case when links.is_primary then '0' else '1' end || lpad(links.company_id, 20, '0')) as company_key
+    from {{ ref('stg_hubspot__deals_companies_links') }} as links
+    inner join {{ ref('company_identities') }} as identities on links.company_id = identities.company_id and identities.source = 'hubspot'
+    group by links.deal_id
+),
+
+hubspot_contacts as (
+    select links.deal_id, min_by(identities.contact_key, case when links.is_primary then '0' else '1' end || lpad(links.contact_id, 20, '0')) as contact_key
+    from {{ ref('stg_hubspot__deals_contacts_links') }} as links
+    inner join {{ ref('contact_identities') }} as identities on links.contact_id = identities.contact_id and identities.source = 'hubspot'
+    group by links.deal_id
+),
+
+sheet_companies as (
+    select spelling, min(company_key) as company_key
+    from (
+        select lower(name) as spelling, 'spreadsheets:company:' || company_id as company_key from {{ ref('stg_spreadsheets__companies') }} where name is not null
+        union all
+        select lower(company_id), company_key from {{ ref('company_identities') }} where source = 'spreadsheets'
+    ) as spelt
+    group by spelling
+)
+
+select
+    'hubspot:deal:' || deals.deal_id as deal_key, 'hubspot' as source, deals.deal_id, deals.name, deals.url, deals.order_type_text, deals.lead_source,
+    deals.campaign, contracts.product, deals.competitor, deals.next_step, deals.loss_reason, case
+        when contracts.line_count > 0 then contracts.acv else deals.acv
+    end as acv,
+    deals.created_at, {{ local_date('deals.created_at') }} as created_date, cast(null as date) as sao_date, deals.deleted_at as removed_at,
+    case when deals.merged_into is not null then 'hubspot:deal:' || deals.merged_into end as merged_into_key,
+    hubspot_companies.company_key, hubspot_contacts.contact_key, deals.known_from, deals.is_reconstructed
+from {{ ref('stg_hubspot__deals') }} as deals
+left join {{ ref('int_pipeline__deal_contract_values') }} as contracts on deals.deal_id = contracts.deal_id
+left join hubspot_companies on deals.deal_id = hubspot_companies.deal_id
+left join hubspot_contacts on deals.deal_id = hubspot_contacts.deal_id
+union all
+select
+    'spreadsheets:deal:' || deals.deal_id, 'spreadsheets', deals.deal_id, deals.name, cast(null as string), deals.order_type, deals.lead_source,
+    cast(null as string), deals.product, cast(null as string), cast(null as string), deals.loss_reason, cast(null as decimal(18, 2)),
+    case when deals.created_date is not null then {{ local_midnight('deals.created_date') }} end, deals.created_date, deals.sao_date,
+    case when deals.is_deleted then deals.version_at end, cast(null as string), sheet_companies.company_key, people.contact_key, deals.known_from, deals.is_reconstructed
+from {{ ref('stg_spreadsheets__deals') }} as deals
+left join sheet_companies on lower(deals.company) = sheet_companies.spelling
+left join (
+    select contacts.email, min(identities.contact_key) as contact_key
+    from {{ ref('stg_hubspot__contacts') }} as contacts
+    inner join {{ ref('contact_identities') }} as identities on contacts.contact_id = identities.contact_id
+    where contacts.email is not null group by contacts.email having count(distinct identities.contact_key) = 1
+) as people on deals.contact_email = people.email

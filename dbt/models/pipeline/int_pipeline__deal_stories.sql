@@ -1,0 +1,58 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per deal: what its intervals and visits say of it: acceptance, closing, furthest stage, pushes, who had it when
+with versions as (
+    select
+        deal_key, valid_from, valid_to, life_state, pipeline_id, stage_id, close_date,
+        concat_ws('|', life_state, coalesce(pipeline_id, ''), coalesce(stage_id, '')) as place
+    from {{ ref('deal_versions') }}
+),
+
+compared as (
+    select
+        *, case when place = lag(place) over (partition by deal_key order by valid_from nulls last) then cast(null as {{ instant_type() }}) else valid_from end as place_entered_at
+    from versions
+),
+
+entered as (
+    select *, max(place_entered_at) over (partition by deal_key order by valid_from nulls last rows between unbounded preceding and current row) as entered_at
+    from compared
+),
+
+closings as (
+    select deal_key, entered_at as closed_at from entered where valid_to is null and life_state in ('won', 'lost')
+),
+
+pushes as (
+    select deal_key, sum(case when close_date > close_date_before then 1 else 0 end) as push_count
+    from (
+        select deal_key, close_date, lag(close_date) over (partition by deal_key order by valid_from nulls last) as close_date_before
+        from versions where life_state = 'open' and close_date is not null
+    ) as dated
+    group by deal_key
+),
+
+visits as (
+    select visits.*, stages.qualified_rank
+    from {{ ref('deal_stage_visits') }} as visits
+    left join {{ ref('stages') }} as stages
+        on split_part(visits.deal_key, ':', 1) = stages.source and visits.pipeline_id = stages.pipeline_id and visits.stage_id = stages.stage_id
+),
+
+visited as (
+    select
+        deal_key, min(case when stage_rank >= qualified_rank then entered_at end) as qualified_at, min(entered_at) as opened_at,
+        max(stage_rank) as furthest_stage_rank, max_by(stage, case when stage_rank is not null then stage_rank * 100000 - visit_number end) as furthest_stage,
+        max_by(stage, visit_number) as last_stage, max_by(stage_rank, visit_number) as last_stage_rank
+    from visits group by deal_key
+)
+
+select
+    deals.deal_key, visited.qualified_at, visited.opened_at, closings.closed_at, visited.furthest_stage, visited.furthest_stage_rank,
+    visited.last_stage, visited.last_stage_rank, coalesce(pushes.push_count, 0) as push_count, deals.first_valid_from, deals.has_reconstructed
+from (
+    select deal_key, min(valid_from) as first_valid_from, max(case when is_reconstructed then 1 else 0 end) = 1 as has_reconstructed
+    from {{ ref('deal_versions') }} group by deal_key
+) as deals
+left join visited on deals.deal_key = visited.deal_key
+left join closings on deals.deal_key = closings.deal_key
+left join pushes on deals.deal_key = pushes.deal_key

@@ -1,0 +1,6 @@
+-- no number in two places: a deal is its current interval
+select deals.deal_key
+from {{ ref('deals') }} as deals
+full outer join (select * from {{ ref('deal_versions') }} where valid_to is null) as present on deals.deal_key = present.deal_key
+where deals.deal_key is null or present.deal_key is null or deals.life_state <> present.life_state or coalesce(deals.stage_id, '') <> coalesce(present.stage_id, '')
+    or coalesce(deals.amount_base, -1) <> coalesce(present.amount_base, -1)

@@ -61,7 +61,9 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
             result = ObjectResult(source, entry.name, "failed", reason)
             night.objects.append(result)
             with night.warehouse() as connection:
-                landing.record_failure(connection, source, entry.name, "failed", reason, night.run_id, night.clock.now())
+                landing.record_failure(
+                    connection, source, entry.name, "failed", reason, night.run_id, night.clock.now()
+                )
             yield from _events(entry, result, night)
 
     return read_source

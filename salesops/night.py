@@ -206,7 +206,10 @@ def run(night: Night) -> Outcome:
 
     from dagster_project.definitions import build_defs
 
-    job = build_defs(night).get_job_def("nightly")
+    try:
+        job = build_defs(night).resolve_job_def("nightly")
+    except dg.Failure as failure:  # the dbt project does not parse: nothing was asked, nothing was built
+        return Outcome(False, [str(failure.description)], 1)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet)

@@ -104,7 +104,7 @@ def write_meta(
             connection.execute(f"create or replace table meta.{table} ({columns})")
             for column, text in _META_COMMENTS[table].items():
                 target = f"column meta.{table}.{column}" if column else f"table meta.{table}"
-                connection.execute(f"comment on {target} is '{text}'".replace("company's", "company''s"))
+                connection.execute(f"comment on {target} is " + "'" + text.replace("'", "''") + "'")
         values = [getattr(publication, f.name) for f in fields(publication)]
         _insert(connection, "publication", [values])
         _insert(connection, "check_results", checks)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,11 +12,11 @@ from typing import Any
 
 import duckdb
 from rich.console import Console
-from rich.table import Table
 
 from salesops.night import Night, Outcome
 from salesops.publication import current_id, reading
 
+TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheets"}
 _ALL = "from kpi.{} where period_grain = 'all' and dimension = 'company'"
 HEADLINES = {
     "Hit rate": ("share", "select win_rate " + _ALL.format("win_rate")),
@@ -74,19 +76,31 @@ def show(console: Console, night: Night, outcome: Outcome, before: Snapshot | No
 
 
 def _show_sources(console: Console, night: Night) -> None:
-    table = Table("source", "object", "state", title="Rows read", title_justify="left")
-    for name in ("read", "new", "same", "quarantined", "deleted", "requests"):
-        table.add_column(name, justify="right")
-    for result in sorted(night.objects, key=lambda r: (r.source, r.object)):
-        counts = (
-            result.rows_read, result.rows_appended, result.rows_unchanged, result.rows_quarantined, result.deletions,
-            result.requests,
-        )  # fmt: skip
-        table.add_row(result.source, result.object, result.state, *(f"{n:,}" for n in counts))
-    console.print(table)
+    for source in sorted({result.source for result in night.objects}):
+        results = sorted((r for r in night.objects if r.source == source), key=lambda r: str(r.object))
+        names = [TITLES.get(source, source), "state", "read", "new", "same", "quarantined", "deleted", "requests"]
+        rows = [
+            [r.object, r.state, *(f"{n:,}" for n in (
+                r.rows_read, r.rows_appended, r.rows_unchanged, r.rows_quarantined, r.deletions, r.requests))]
+            for r in results
+        ]  # fmt: skip
+        _columns(console, [names, *rows], left=2)
+        console.print()
     for result in night.objects:
         if result.state in ("failed", "not_permitted"):
-            console.print(f"  {result.source}.{result.object} {result.state}: {result.reason}", markup=False)
+            _line(console, f"  {result.source}.{result.object} {result.state}: {result.reason}")
+
+
+def _columns(console: Console, rows: list[list[str]], left: int) -> None:
+    """Aligned plain text: the same on a terminal, in a pipe and in a log. The first `left` columns are words."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [c.ljust(w) if n < left else c.rjust(w) for n, (c, w) in enumerate(zip(row, widths, strict=True))]
+        _line(console, "  ".join(cells).rstrip())
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def _show_checks(console: Console, night: Night) -> None:
@@ -95,13 +109,13 @@ def _show_checks(console: Console, night: Night) -> None:
     console.print(f"Checks: {counts}")
     for check in night.checks:
         if check.state != "passed":
-            console.print(f"  {check.state}: {check.asset} {check.name}: {check.reason}", markup=False)
+            _line(console, f"  {check.state}: {check.asset} {check.name}: {check.reason}")
 
 
 def _show_refusal(console: Console, night: Night, outcome: Outcome, after: Snapshot | None) -> None:
     console.print("\nNot published.")
     for line in outcome.failures:
-        console.print(f"  {line}", markup=False)
+        _line(console, f"  {line}")
     if after is not None:
         console.print(f"The marts of {after.publication_id} stay: {night.publish_to / 'marts.duckdb'}", soft_wrap=True)
     _commands(
@@ -114,29 +128,24 @@ def _show_refusal(console: Console, night: Night, outcome: Outcome, after: Snaps
 
 def _show_headlines(console: Console, night: Night, after: Snapshot, before: Snapshot | None) -> None:
     company = night.settings.company
-    table = Table("", title=f"{company.name}, as of {night.as_of:%Y-%m-%d %H:%M} UTC", title_justify="left")
-    table.add_column("now", justify="right")
-    old = before.headlines if before else {}
-    if before:
-        table.add_column("before", justify="right")
+    _line(console, f"\n{company.name}, as of {night.as_of:%Y-%m-%d %H:%M} UTC")
+    rows = [["", "now", *(["before"] if before else [])]]
     for name, (unit, _) in HEADLINES.items():
-        cells = [_shown(after.headlines[name], unit, company.currency)]
-        if before:
-            cells.append(_shown(old.get(name), unit, company.currency))
-        table.add_row(name, *cells)
-    console.print(table)
+        values = [shot.headlines.get(name) for shot in (after, before) if shot is not None]
+        rows.append([name, *(_shown(value, unit, company.currency) for value in values)])
+    _columns(console, rows, left=1)
 
 
 def _show_changes(console: Console, night: Night, after: Snapshot, before: Snapshot | None) -> None:
     appended = sum(r.rows_appended + r.links_appended + r.history_appended for r in night.objects)
     if before is None:
-        console.print("First publication of this data directory.")
+        console.print("\nFirst publication of this data directory.")
         if night.baseline_was_set:
             console.print("Its duplicate contacts are the accepted baseline from now on.")
     elif appended == 0 and before.rows == after.rows:
-        console.print("Nothing changed since the last night: no row was appended.")
+        console.print("\nNothing changed since the last night: no row was appended.")
     else:
-        console.print(f"Changed since {before.publication_id}: {appended:,} rows appended to raw.")
+        console.print(f"\nChanged since {before.publication_id}: {appended:,} rows appended to raw.")
         for line in _changes(before, after):
             console.print(f"  {line}")
 
@@ -161,15 +170,26 @@ def _show_next(console: Console, night: Night) -> None:
 
 
 def _commands(console: Console, *lines: tuple[str, str]) -> None:
-    console.print("Next:")
-    for command, why in lines:
-        console.print(f"  {command:<52} {why}", markup=False, soft_wrap=True)
+    _line(console, "\nNext:")
+    typed = [(_as_typed(command), why) for command, why in lines]
+    width = max(len(command) for command, _ in typed)
+    for command, why in typed:
+        _line(console, f"  {command:<{width}}  {why}")
+
+
+def _as_typed(command: str) -> str:
+    """With the environment's folder in front, where the shell would not find `salesops` by itself."""
+    beside = Path(sys.executable).with_name("salesops")
+    if not command.startswith("salesops") or shutil.which("salesops") or not beside.exists():
+        return command
+    shown = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
+    return command.replace("salesops", str(shown), 1)
 
 
 def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     try:
         row = connection.execute(query).fetchone()
-    except duckdb.CatalogException:  # a publication from before this mart existed
+    except (duckdb.CatalogException, duckdb.BinderException):  # a publication from before this mart or column
         return None
     return row[0] if row else None
 

@@ -25,7 +25,7 @@ other_exits as (
     left join {{ ref('owners') }} as owners on versions.owner_key = owners.owner_key
     where visits.exited_at is not null
         -- the exit that made the deal a loss is in losses already
-        and not (deals.life_state = 'lost' and visits.exit_kind = 'lost' and visits.exited_at >= deals.closed_at)
+        and not (deals.life_state = 'lost' and visits.exit_kind in ('lost', 'disqualified') and visits.exited_at >= deals.closed_at)
 ),
 
 exits as (

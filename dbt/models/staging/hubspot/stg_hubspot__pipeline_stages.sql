@@ -28,7 +28,7 @@ newest as (
 select
     pipeline_id, max(pipeline) over (partition by pipeline_id) as pipeline, stage_id, label,
     case when probability > 1 then probability / cast(100 as decimal(18, 4)) else probability end as probability,
-    coalesce(is_closed, false) as is_closed,
+    coalesce(is_closed, false) as is_closed, landed_at < max(pipeline_landed_at) over (partition by pipeline_id) as is_vanished,
     case
         when not coalesce(is_closed, false) then 'open'
         when probability >= 1 then 'won' else 'lost'

@@ -1,0 +1,26 @@
+-- grain: one row per source record, field and problem; the record is in the marts all the same unless the problem says `refused`
+with found as (
+    select source, object, record_id, field, value, problem, first_seen_at from {{ ref('int_pipeline__source_problems') }}
+    union all
+    select source, 'deals', deal_id, 'exclusion', name, 'deal does not count: ' || exclusion_reason, known_from from {{ ref('deals') }} where is_excluded
+    union all
+    select source, 'deals', deal_id, 'createdate', cast(created_date as string), 'closed before it was accepted: out of durations', known_from
+    from {{ ref('deals') }} where booking_date < sao_date and life_state in ('won', 'lost')
+    union all
+    select source, 'deals', deal_id, 'createdate', cast(null as string), 'deal without any date: out of durations', known_from
+    from {{ ref('deals') }} where created_at is null and closed_at is null
+    union all
+    select source, 'stages', pipeline_id, 'stage_id', stage, 'stage is not in stage_map: rank and phase are derived', cast(null as {{ instant_type() }})
+    from {{ ref('stages') }} where is_derived and life_state = 'open' and source = 'hubspot'
+)
+
+select
+    cast(source as string) as source,
+    cast(object as string) as object,
+    cast(record_id as string) as record_id,
+    cast(field as string) as field,
+    cast(value as string) as value,
+    cast(problem as string) as problem,
+    min(first_seen_at) as first_seen_at
+from found
+group by source, object, record_id, field, value, problem

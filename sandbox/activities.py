@@ -60,14 +60,24 @@ def call(
 
 
 def email(
-    world: World, rng: Random, at: int, owner: Owner, contact: Record | None, deal: Record | None, incoming: bool = False
+    world: World,
+    rng: Random,
+    at: int,
+    owner: Owner,
+    contact: Record | None,
+    deal: Record | None,
+    incoming: bool = False,
 ) -> None:
     """A personal e-mail, one way or the other."""
     address = (contact.properties["email"] if contact else None) or "unknown@mail.example"
     values: dict[str, Value] = {
         "hs_email_subject": f"{'Re: ' if incoming else ''}{rng.choice(NEXT_STEPS) or 'Flow Planner'}",
         "hs_email_text": "Thanks for the talk.",
-        "hs_email_direction": "EMAIL" if not incoming else "FORWARDED_EMAIL" if rng.random() < 0.06 else "INCOMING_EMAIL",
+        "hs_email_direction": "EMAIL"
+        if not incoming
+        else "FORWARDED_EMAIL"
+        if rng.random() < 0.06
+        else "INCOMING_EMAIL",
         "hs_email_status": "SENT",
         "hs_email_from_email": address if incoming else owner.email,
         "hs_email_to_email": owner.email if incoming else address,

@@ -28,9 +28,11 @@ CREATED = {name: "hs_createdate" for name in OBJECT_TYPE_IDS} | {
     name: "createdate" for name in ("contacts", "companies", "deals", "line_items")
 }
 MODIFIED = {name: "hs_lastmodifieddate" for name in OBJECT_TYPE_IDS} | {"contacts": "lastmodifieddate"}
-SCOPES = {name: f"crm.objects.{name}.read" for name in ("contacts", "companies", "deals", "leads", "line_items", "owners")} | {
-    name: "crm.objects.contacts.read" for name in ("calls", "meetings", "notes", "tasks")
-} | {"emails": "sales-email-read", "pipelines": "crm.objects.deals.read", "account_info": "oauth"}
+SCOPES = (
+    {name: f"crm.objects.{name}.read" for name in ("contacts", "companies", "deals", "leads", "line_items", "owners")}
+    | {name: "crm.objects.contacts.read" for name in ("calls", "meetings", "notes", "tasks")}
+    | {"emails": "sales-email-read", "pipelines": "crm.objects.deals.read", "account_info": "oauth"}
+)
 FIRST_IDS = {
     "contacts": 61_250_000_000,
     "companies": 15_730_000_000,

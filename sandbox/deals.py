@@ -143,9 +143,7 @@ def step(world: World, rng: Random, at: int, deal_id: str) -> None:
         world.schedule(world.later(rng, at, 5, 34), step, deal.id)
 
 
-def _odds(
-    world: World, deal: Record, owner: Owner, at: int, rank: int, pipeline: Pipeline
-) -> tuple[float, float]:
+def _odds(world: World, deal: Record, owner: Owner, at: int, rank: int, pipeline: Pipeline) -> tuple[float, float]:
     """(probability to be lost, to move on) at this step: skill, source, and the planted causes."""
     lose, move = 0.13 / owner.skill, 0.58 * owner.skill
     causes, day = world.causes, world.calendar.local_date(at)
@@ -163,9 +161,7 @@ def _set_stage(world: World, at: int, deal: Record, owner: Owner, stage_id: str,
     world.store.change(deal, at, {"dealstage": stage_id, **more}, user=owner.user_id)
 
 
-def _advance(
-    world: World, rng: Random, at: int, deal: Record, owner: Owner, pipeline: Pipeline, rank: int
-) -> None:
+def _advance(world: World, rng: Random, at: int, deal: Record, owner: Owner, pipeline: Pipeline, rank: int) -> None:
     """To the next stage, sometimes past one; after the last stage it is won."""
     target = rank + (2 if rng.random() < 0.09 else 1)
     if target >= len(pipeline.open_stages):

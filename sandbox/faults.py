@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
+from sandbox.catalogue import SPELLINGS
 from sandbox.store import Record, Value
 
 if TYPE_CHECKING:
@@ -59,11 +60,23 @@ class Fault:
 
     def hits(self, path: str) -> bool:
         """Count a call and say whether this one is hit."""
-        other_route = self.argument and self.name != "missing_scope" and self.argument not in path
-        if self.name in DATA_FAULTS or other_route:
+        if self.name == "missing_scope":
+            meant = concerns(path, self.argument)
+        else:
+            meant = self.name not in DATA_FAULTS and self.argument in path
+        if not meant:
             return False
         self.seen += 1
         return self.nth <= self.seen < self.nth + self.times
+
+
+def concerns(path: str, name: str) -> bool:
+    """Whether reading a path needs the scope of an object: its records and what they are linked from."""
+    parts = [part for part in path.partition("?")[0].split("/") if part][2:]
+    if name in ("owners", "pipelines"):
+        return parts[:1] == [name]
+    plural = SPELLINGS.get(name, name)
+    return parts[:1] in (["objects"], ["associations"]) and SPELLINGS.get(parts[1], "") == plural
 
 
 def parse(text: str) -> Fault:

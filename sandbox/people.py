@@ -149,9 +149,7 @@ def add_company(world: World, rng: Random, at: int, source: str) -> Record:
             {**_typed(company), "domain": f"www.{company.properties['domain']}", "name": name.upper()},
             source,
         )
-        world.duplicates.append(
-            {"object": "companies", "original": company.id, "copy": copy.id, "kind": "same_domain"}
-        )
+        world.duplicates.append({"object": "companies", "original": company.id, "copy": copy.id, "kind": "same_domain"})
     return company
 
 
@@ -200,7 +198,9 @@ def add_contact(
             "email": None if rng.random() < 0.04 else f"info@{domain}" if role_mailbox else email,
             "firstname": first,
             "lastname": last,
-            "phone": f"{prefix} {rng.randint(70, 79)} {rng.randint(1_000_000, 9_999_999)}" if rng.random() < 0.6 else None,
+            "phone": f"{prefix} {rng.randint(70, 79)} {rng.randint(1_000_000, 9_999_999)}"
+            if rng.random() < 0.6
+            else None,
             "mobilephone": f"{prefix}{rng.randint(700_000_000, 799_999_999)}" if rng.random() < 0.4 else None,
             "jobtitle": rng.choice(JOB_TITLES) if rng.random() < 0.85 else None,
             "company": company.properties["name"],
@@ -356,9 +356,7 @@ def route_lead(world: World, rng: Random, at: int, lead_id: str, owner_id: str) 
         world.store.change(lead, at, {"hubspot_owner_id": owner_id}, "AUTOMATION_PLATFORM")
 
 
-def answer_lead(
-    world: World, rng: Random, at: int, lead_id: str, contact_id: str, owner_id: str, source: str
-) -> None:
+def answer_lead(world: World, rng: Random, at: int, lead_id: str, contact_id: str, owner_id: str, source: str) -> None:
     """First touch; the lead moves on and may become a deal some days later."""
     lead, contact, owner = world.alive("leads", lead_id), world.alive("contacts", contact_id), world.owner(owner_id)
     if lead is None or contact is None or owner is None or owner.archived_at is not None:
@@ -369,9 +367,7 @@ def answer_lead(
     world.schedule(world.later(rng, at, 1, 12), judge_lead, lead_id, contact_id, owner_id, source)
 
 
-def judge_lead(
-    world: World, rng: Random, at: int, lead_id: str, contact_id: str, owner_id: str, source: str
-) -> None:
+def judge_lead(world: World, rng: Random, at: int, lead_id: str, contact_id: str, owner_id: str, source: str) -> None:
     """Qualified into a deal, or not."""
     lead, contact, owner = world.alive("leads", lead_id), world.alive("contacts", contact_id), world.owner(owner_id)
     if lead is None or contact is None or owner is None or owner.archived_at is not None:

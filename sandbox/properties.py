@@ -21,7 +21,10 @@ _PROPERTIES = {
     f"hs_analytics_source:enumeration:{_SOURCES} =hs_acv:number =hs_tcv:number =hs_mrr:number "
     "=hs_is_closed:bool =hs_is_closed_won:bool description:string hs_priority:enumeration:low|medium|high "
     "*campaign:string *competitor:string *contract_term_months:number",
-    "contacts": _COMMON + _OWNER + "createdate:datetime =lastmodifieddate:datetime " + _MERGED
+    "contacts": _COMMON
+    + _OWNER
+    + "createdate:datetime =lastmodifieddate:datetime "
+    + _MERGED
     + "=hs_calculated_merged_vids:string email:string firstname:string lastname:string phone:phone_number "
     "mobilephone:phone_number jobtitle:string company:string country:string city:string "
     "lifecyclestage:enumeration:subscriber|lead|marketingqualifiedlead|salesqualifiedlead|opportunity|customer "

@@ -132,7 +132,12 @@ def _local_date(world: World, text: Value) -> date | None:
 def _accepted_at(life: Life, qualified: dict[str, str]) -> int | None:
     """kpis.md 0.1: first entry into an open stage of the qualified rank or beyond; by default the first stage."""
     ranks = {stage.id: rank for row in DEAL_PIPELINES.values() for rank, stage in enumerate(row.open_stages, 1)}
-    least = {stage.id: ranks[qualified[row.id]] for row in DEAL_PIPELINES.values() if row.id in qualified for stage in row.stages}
+    least = {
+        stage.id: ranks[qualified[row.id]]
+        for row in DEAL_PIPELINES.values()
+        if row.id in qualified
+        for stage in row.stages
+    }
     opened = [(stage, at) for stage, at, _ in life.visits if stage in ranks]
     for stage, at in opened:
         if ranks[stage] >= least.get(stage, 1):

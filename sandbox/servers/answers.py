@@ -51,5 +51,10 @@ def missing_scope(scope: str) -> ApiError:
         403,
         "MISSING_SCOPES",
         "This app hasn't been granted all required scopes to make this call.",
-        errors=[{"message": "One or more of the following scopes are required.", "context": {"requiredGranularScopes": [scope]}}],
+        errors=[
+            {
+                "message": "One or more of the following scopes are required.",
+                "context": {"requiredGranularScopes": [scope]},
+            }
+        ],
     )

@@ -133,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self._control(parts.path, raw))
             return
         with self.server.lock:
-            fault = self.server.faults.next(self.path)
+            fault = self.server.faults.next(_DATED.sub(r"/crm/v3/\1", self.path))
             answer = self._answer(parts.path, parts.query, raw, fault)
             self.server.note(self.command, self.path, answer.status)
         if "/search" not in parts.path:
@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
             if len(self.path) > LONGEST_URI:
                 return Answer(414, b"<html><body>URI Too Long</body></html>")
             path = _DATED.sub(r"/crm/v3/\1", path)
-            planned = answer_of_fault(fault, path)
+            planned = answer_of_fault(fault)
             if planned is not None:
                 return planned
             if not path.startswith("/oauth/"):
@@ -306,12 +306,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
 
-def answer_of_fault(fault: Fault | None, path: str) -> Answer | None:
+def answer_of_fault(fault: Fault | None) -> Answer | None:
     """The answer that a fault gives instead of the real one; None when the real one is to be spoiled or left alone."""
     if fault is None:
         return None
     if fault.name == "missing_scope":
-        return missing_scope(scope_of(fault.argument)).answer if concerns(path, fault.argument) else None
+        return missing_scope(scope_of(fault.argument)).answer
     table = {
         "rate_limit": rate_limited("TEN_SECONDLY_ROLLING", "1"),
         "rate_limit_silent": rate_limited("TEN_SECONDLY_ROLLING", None),
@@ -327,15 +327,6 @@ def answer_of_fault(fault: Fault | None, path: str) -> Answer | None:
         "moved": Answer(477, {"status": "error", "message": "migration in progress"}, {"Retry-After": "2"}),
     }
     return table.get(fault.name)
-
-
-def concerns(path: str, name: str) -> bool:
-    """Whether reading a path needs the scope of an object: its records and what they are linked from."""
-    parts = [part for part in path.split("/") if part][2:]
-    if name in ("owners", "pipelines"):
-        return parts[:1] == [name]
-    plural = SPELLINGS.get(name, name)
-    return parts[:1] in (["objects"], ["associations"]) and SPELLINGS.get(parts[1], "") == plural
 
 
 def spoiled(answer: Answer, fault: Fault | None) -> Answer:

@@ -204,7 +204,9 @@ class Reader:
         table = self.world.store.links[(source, target)].get(record_id, {})
         linked = sorted(table, key=int)
         start = bisect.bisect_left(linked, int(after), key=int) if after else 0
-        rows = [{"toObjectId": int(key), "associationTypes": _types(table[key])} for key in linked[start : start + most]]
+        rows = [
+            {"toObjectId": int(key), "associationTypes": _types(table[key])} for key in linked[start : start + most]
+        ]
         body: dict[str, Any] = {"from": {"id": record_id}, "to": rows}
         if start + most < len(linked):
             body["paging"] = {"next": {"after": linked[start + most]}}
@@ -225,7 +227,9 @@ class Reader:
         results, errors = [], []
         kind = f"{SINGULAR[source]}_to_{SINGULAR[target]}"
         for entry in inputs:
-            row = self.association_row(source, str(entry["id"]), target, str(entry.get("after") or ""), self.association_page)
+            row = self.association_row(
+                source, str(entry["id"]), target, str(entry.get("after") or ""), self.association_page
+            )
             if version == 3:
                 row["to"] = [{"id": str(held["toObjectId"]), "type": kind} for held in row["to"]]
             if row["to"]:

@@ -128,7 +128,9 @@ def search(reader: Reader, object_type: str, body: dict[str, Any], lag: int) -> 
     ]
     text = str(body.get("query") or "").lower()
     if text:
-        found = [record for record in found if any(text in (value or "").lower() for value in record.properties.values())]
+        found = [
+            record for record in found if any(text in (value or "").lower() for value in record.properties.values())
+        ]
     start = int(after)
     chosen = _sorted(object_type, found, body.get("sorts") or [])[start : start + limit]
     wanted = reader.wanted(object_type, list(body.get("properties") or []))

@@ -3,8 +3,9 @@
 Every check here hangs on a published model, so that `publish`, which depends on each of them, waits for it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -51,7 +52,7 @@ class Finding(NamedTuple):
     level: str
     reason: str
     on_error: str | None = "block"
-    metadata: dict[str, Any] = {}
+    metadata: Mapping[str, Any] = MappingProxyType({})
 
 
 def build_checks(settings: Settings) -> dg.AssetChecksDefinition:
@@ -197,5 +198,5 @@ def _result(finding: Finding, night: Night) -> dg.AssetCheckResult:
         passed=finding.level == "passed",
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
         description=finding.reason,
-        metadata=finding.metadata | {"reason": finding.reason},
+        metadata={**finding.metadata, "reason": finding.reason},
     )

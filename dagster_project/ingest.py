@@ -81,7 +81,7 @@ def _read(source: str, night: Night) -> Iterator[ObjectResult]:
         yield from readers[source](night)
     except CredentialsError as error:
         night.credentials_error = night.source_errors[source] = str(error)
-    except Exception as error:  # whatever breaks one source, the other sources still go through
+    except Exception as error:  # noqa: BLE001 whatever breaks one source, the other sources still go through
         night.source_errors[source] = f"{type(error).__name__}: {error}"
 
 

@@ -202,7 +202,7 @@ class Settings(_Section):
         return not (self.sources.hubspot.enabled or self.sources.spreadsheets.enabled)
 
     def is_enabled(self, source: str) -> bool:
-        return self.is_practice and source == "hubspot" or getattr(self.sources, source).enabled
+        return (self.is_practice and source == "hubspot") or getattr(self.sources, source).enabled
 
     def object_rows(self) -> list[dict[str, Any]]:
         """One row of raw.settings_objects for each known object of each source."""
@@ -264,7 +264,7 @@ def _is_loopback(host: str) -> bool:
 
 def _override(default: Any, *rules: Any) -> Any:
     """`default` with every value that a later rule sets."""
-    changes = {}
+    changes: dict[str, Any] = {}
     for rule in rules:
         if rule is not None:
             changes |= {k: v for k in type(default).model_fields if (v := getattr(rule, k)) is not None}

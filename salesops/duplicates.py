@@ -22,7 +22,8 @@ SHARED_MAILBOXES = (
 WORST = 20
 
 _BASELINE = """create table if not exists raw.duplicate_baseline
-    (group_hash varchar not null, record_count integer not null, accepted_at timestamptz not null, note varchar not null)"""
+    (group_hash varchar not null, record_count integer not null, accepted_at timestamptz not null,
+    note varchar not null)"""
 
 _GROUPS = """
 with newest as (

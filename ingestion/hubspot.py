@@ -108,7 +108,7 @@ class HubSpotSource:
         except CredentialsError:
             raise
         except SourceError as error:
-            state, reason = _state_of(name, error)
+            state, reason = _state_of(self, name, error)
         return ProbeResult(name, state, reason, name in REQUIRED)
 
 
@@ -116,7 +116,7 @@ def sync_hubspot(open_connection: Connect, source: HubSpotSource, run_id: str, n
     """Read every object and land it; yields each object's result as it is committed. Raises CredentialsError only."""
     definitions, definitions_read = _read_definitions(source, run_id, now)
     known = _load_known(open_connection, source, now)
-    yield _land_or_record(open_connection, "properties", definitions_read, run_id, now)
+    yield _land_or_record(open_connection, source, "properties", definitions_read, run_id, now)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="hubspot") as pool:
         reads = {}
         for stream in source.streams:
@@ -126,7 +126,7 @@ def sync_hubspot(open_connection: Connect, source: HubSpotSource, run_id: str, n
             reads[pool.submit(_metered, source, _list_read(source, small, run_id, now))] = small.name
         reads[pool.submit(_metered, source, _account_read(source, run_id, now))] = "account_info"
         for done in as_completed(reads):
-            yield _land_or_record(open_connection, reads[done], done.result(), run_id, now)
+            yield _land_or_record(open_connection, source, reads[done], done.result(), run_id, now)
 
 
 @dataclass
@@ -154,7 +154,9 @@ def _metered(source: HubSpotSource, read: ReadObject) -> _Read:
     return _Read(meter, time.monotonic() - started, batch, error)
 
 
-def _land_or_record(open_connection: Connect, name: str, read: _Read, run_id: str, now: datetime) -> ObjectResult:
+def _land_or_record(
+    open_connection: Connect, source: HubSpotSource, name: str, read: _Read, run_id: str, now: datetime
+) -> ObjectResult:
     cost: dict[str, Any] = {"requests": read.cost.requests, "retries": read.cost.retries, "bytes": read.cost.bytes}
     error: Exception | None = read.error
     if read.batch is not None:
@@ -167,7 +169,7 @@ def _land_or_record(open_connection: Connect, name: str, read: _Read, run_id: st
         finally:
             batch.spool.remove()
     assert error is not None
-    state, reason = _state_of(name, error)
+    state, reason = _state_of(source, name, error)
     recorded = {"absent": "ok"}.get(state, state)
     with open_connection() as connection:
         record_failure(connection, SOURCE, name, recorded, reason, run_id, now, cost | {"seconds": read.seconds})
@@ -175,8 +177,13 @@ def _land_or_record(open_connection: Connect, name: str, read: _Read, run_id: st
     return ObjectResult(SOURCE, name, shown, reason, seconds=read.seconds, **cost)
 
 
-def _state_of(name: str, error: Exception) -> tuple[str, str]:
+def _state_of(source: HubSpotSource, name: str, error: Exception) -> tuple[str, str]:
     """(state, reason) of an object that was not read. Required objects have no soft landing."""
+    state, reason = _judged(name, error)
+    return state, source.session.scrub(reason)  # a reason may quote the vendor, and a vendor may echo the token
+
+
+def _judged(name: str, error: Exception) -> tuple[str, str]:
     if isinstance(error, MissingScopeError):
         scope = error.scope if error.scope != "unknown" else SCOPES.get(name, "unknown")
         reason = f"not permitted (403): the token lacks the scope {scope}"
@@ -209,7 +216,7 @@ def _read_definitions(source: HubSpotSource, run_id: str, now: datetime) -> tupl
         spool.is_complete = not failed
         if len(failed) == len(names):
             raise next(iter(failed.values()))
-        reason = "; ".join(f"{name}: {_state_of(name, error)[1]}" for name, error in failed.items()) or None
+        reason = "; ".join(f"{name}: {_state_of(source, name, error)[1]}" for name, error in failed.items()) or None
         return Batch(find(SOURCE, "properties"), spool, run_id, now, window_to=now, reason=reason)
 
     definitions = _metered(source, read)

@@ -144,6 +144,10 @@ class SourceSession:
         """POST as a read: the body is a query, so it is as repeatable as a GET."""
         return self._page("POST", path, require, json=body)
 
+    def scrub(self, text: str) -> str:
+        """The text without the token."""
+        return self._auth.scrub(text)
+
     def check_link(self, link: str) -> None:
         """Refuse a `next` link to another host: following it would hand our reading to whoever answers there."""
         if _origin(link) != self._origin:

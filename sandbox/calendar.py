@@ -35,7 +35,7 @@ class WorkCalendar:
         return datetime.fromtimestamp(at / 1000, self.zone).date()
 
     def instant(self, day: date, minute: float) -> int:
-        """The instant `minute` local minutes after midnight, counted from noon so that clock changes do not shift it."""
+        """`minute` local minutes after midnight, counted from noon so that clock changes do not shift it."""
         noon = self._noon.get(day)
         if noon is None:
             noon = self._noon[day] = milliseconds(datetime(day.year, day.month, day.day, 12, tzinfo=self.zone))

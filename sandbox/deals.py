@@ -147,9 +147,9 @@ def _odds(world: World, deal: Record, owner: Owner, at: int, rank: int, pipeline
     """(probability to be lost, to move on) at this step: skill, source, and the planted causes."""
     lose, move = 0.13 / owner.skill, 0.58 * owner.skill
     causes, day = world.causes, world.calendar.local_date(at)
-    if pipeline.id == causes.leak_pipeline_id and pipeline.open_stages[rank].id == causes.leak_stage_id:
-        if day >= causes.leak_since:
-            lose += 0.32
+    leaks = (pipeline.id, pipeline.open_stages[rank].id) == (causes.leak_pipeline_id, causes.leak_stage_id)
+    if leaks and day >= causes.leak_since:
+        lose += 0.32
     if deal.properties["hs_analytics_source"] == causes.decaying_source and day > causes.decay_since:
         lose += min(0.3, (day - causes.decay_since).days / 1_200)
     if owner.id == causes.overselling_owner_id and rank >= len(pipeline.open_stages) - 2:

@@ -140,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer.headers |= self._limit_headers()
         self._send(answer, fault)
 
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve  # noqa: N815 - the names http.server calls
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
     def _answer(self, path: str, query: str, raw: bytes, fault: Fault | None) -> Answer:
         try:

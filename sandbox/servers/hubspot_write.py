@@ -1,4 +1,4 @@
-"""HubSpot's writes, so far as tests and the practice of a live portal need them. Each is stamped by the portal's clock."""
+"""HubSpot's writes, so far as tests and practice on a live portal need them. Each is stamped by the portal's clock."""
 
 from __future__ import annotations
 

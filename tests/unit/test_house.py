@@ -98,7 +98,9 @@ def test_every_locked_requirement_is_hashed(lock):
 def test_every_dependency_is_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    pinned = set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE))
+    pinned = set(
+        re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
+    )
     names = {re.match(r"[\w.-]+", requirement).group().lower().replace("_", "-") for requirement in wanted}
     assert names <= pinned
 
@@ -238,6 +240,7 @@ def test_the_readme_names_the_command_and_it_exists(command):
         assert re.search(rf"^{word}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     else:
         import typer.main
+
         from salesops.cli import app
 
         assert word in typer.main.get_command(app).commands

@@ -5,9 +5,9 @@ with recursive crm as (
 ),
 
 chain (company_id, root_id, depth) as (
-    select company_id, company_id, 0 from crm
+    select company_id, company_id as root_id, 0 as depth from crm
     union all
-    select chain.company_id, survivor.company_id, chain.depth + 1
+    select chain.company_id, survivor.company_id as root_id, chain.depth + 1 as depth
     from chain
     inner join crm as member on chain.root_id = member.company_id and member.deletion = 'merged'
     inner join crm as survivor on member.merged_into = survivor.company_id

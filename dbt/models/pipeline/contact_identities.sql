@@ -13,9 +13,9 @@ with recursive crm as (
 ),
 
 chain (contact_id, root_id, depth) as (
-    select contact_id, contact_id, 0 from crm
+    select contact_id, contact_id as root_id, 0 as depth from crm
     union all
-    select chain.contact_id, survivor.contact_id, chain.depth + 1
+    select chain.contact_id, survivor.contact_id as root_id, chain.depth + 1 as depth
     from chain
     inner join crm as member on chain.root_id = member.contact_id and member.deletion = 'merged'
     inner join crm as survivor on member.merged_into = survivor.contact_id

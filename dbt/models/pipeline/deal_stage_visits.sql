@@ -36,7 +36,7 @@ steps as (
     select deal_key, entered_at, exited_at, overtaken, place, life_state, pipeline, pipeline_id, stage, stage_id, stage_rank from islands
     union all
     select
-        deal_key, entered_at, entered_at, overtaken, concat_ws('|', coalesce(pipeline_id, ''), stage_id), 'open', pipeline, pipeline_id, stage, stage_id, stage_rank
+        deal_key, entered_at, entered_at as exited_at, overtaken, concat_ws('|', coalesce(pipeline_id, ''), stage_id), 'open', pipeline, pipeline_id, stage, stage_id, stage_rank
     from overtaken
 ),
 

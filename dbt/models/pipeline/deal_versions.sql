@@ -30,7 +30,13 @@ filled as (
 marked as (
     select *, lag(state) over (partition by deal_key order by valid_from nulls last) as state_before
     from (
-        select *, concat_ws('|'{% for field in fields %}, coalesce({{ field }}, ''){% endfor %}) as state from filled
+        select *, concat_ws(
+            '|',
+            {%- for field in fields %}
+            coalesce({{ field }}, ''){{ ',' if not loop.last }}
+            {%- endfor %}
+        ) as state
+        from filled
     ) as described
 ),
 

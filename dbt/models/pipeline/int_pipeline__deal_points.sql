@@ -7,14 +7,24 @@
 } %}
 with history as (
     select
-        deal_id, case property {% for field, property in fields.items() %} when '{{ property }}' then '{{ field }}'{% endfor %} end as field,
+        deal_id,
+        case property
+            {%- for field, property in fields.items() %}
+            when '{{ property }}' then '{{ field }}'
+            {%- endfor %}
+        end as field,
         value_typed as value, changed_at, known_from, position as place
     from {{ ref('stg_hubspot__deals_history') }}
-    where property in ({% for property in fields.values() %}'{{ property }}'{{ ', ' if not loop.last }}{% endfor %})
+    where property in (
+        {%- for property in fields.values() %}
+        '{{ property }}'{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
 ),
 
 newest_history as (
-    select deal_id, field, max(changed_at) as changed_at, min(changed_at) as first_at, max_by(value, changed_at) filter (where place = 1) as value,
+    select
+        deal_id, field, max(changed_at) as changed_at, min(changed_at) as first_at, max_by(value, changed_at) filter (where place = 1) as value,
         min_by(value, changed_at) filter (where place = 1) as first_value, min(known_from) as known_from
     from history group by deal_id, field
 ),

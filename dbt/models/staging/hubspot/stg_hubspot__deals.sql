@@ -32,7 +32,7 @@ select
     {{ money('versions.p.properties.hs_tcv') }} as tcv,
     lower(versions.p.properties.hs_is_closed) = 'true' as is_closed,
     lower(versions.p.properties.hs_is_closed_won) = 'true' as is_closed_won,
-    case when portal.portal_id is not null then 'https://' || coalesce(portal.ui_domain, 'app.hubspot.com') || '/contacts/' || portal.portal_id || '/record/0-3/' || versions.record_id end as url,
+    'https://' || coalesce(portal.ui_domain, 'app.hubspot.com') || '/contacts/' || portal.portal_id || '/record/0-3/' || versions.record_id as url,
     coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}) as created_at,
     versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
 from versions

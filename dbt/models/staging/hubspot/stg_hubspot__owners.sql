@@ -22,12 +22,12 @@ teams as (
 
 select
     versions.record_id as owner_id,
-    coalesce(versions.p.userId, versions.p.userIdIncludingInactive) as user_id,
+    coalesce(versions.p.userid, versions.p.useridincludinginactive) as user_id,
     coalesce(
         {{ filled("concat_ws(' ', versions.p.firstName, versions.p.lastName)") }}, {{ filled('versions.p.email') }}, versions.record_id
     ) as name,
     lower({{ filled('versions.p.email') }}) as email, teams.team,
-    not (coalesce(versions.p.archived, false) or versions.is_deleted) as is_active,
+    not coalesce(versions.p.archived, false) and not versions.is_deleted as is_active,
     {{ vendor_instant('versions.p.createdAt') }} as created_at,
     case when coalesce(versions.p.archived, false) or versions.is_deleted
         then coalesce({{ vendor_instant('versions.p.updatedAt') }}, versions.version_at) end as left_at,

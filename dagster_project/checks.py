@@ -3,7 +3,7 @@
 Every check here hangs on a published model, so that `publish`, which depends on each of them, waits for it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -53,6 +53,7 @@ class Finding(NamedTuple):
     reason: str
     on_error: str | None = "block"
     metadata: Mapping[str, Any] = MappingProxyType({})
+    worst: Sequence[str] = ()
 
 
 def build_checks(settings: Settings) -> dg.AssetChecksDefinition:
@@ -130,10 +131,8 @@ def _duplicates(night: Night) -> Iterator[Finding]:
     with night.warehouse() as connection:
         verdict = duplicates.judge(connection, rule, night.settings.company.country)
         link = _record_link(connection)
-    worst = [
-        dg.TableRecord({"why": group.kind, "records": " ".join(link(i) for i in group.record_ids[:5])})
-        for group in verdict.new[: duplicates.WORST]
-    ]
+    groups = [(g.kind, " ".join(link(i) for i in g.record_ids[:5])) for g in verdict.new[: duplicates.WORST]]
+    worst = [dg.TableRecord({"why": kind, "records": records}) for kind, records in groups]
     metadata: dict[str, Any] = {
         "new_groups": len(verdict.new),
         "groups": verdict.group_count,
@@ -142,7 +141,8 @@ def _duplicates(night: Night) -> Iterator[Finding]:
     if worst:
         metadata["worst_offenders"] = dg.MetadataValue.table(worst)
     level = "passed" if verdict.passed else "failed"
-    yield Finding(CONTACTS, "has_no_new_duplicate_contacts", level, verdict.reason, rule.on_error, metadata)
+    lines = [f"same {kind}: {records}" for kind, records in groups]
+    yield Finding(CONTACTS, "has_no_new_duplicate_contacts", level, verdict.reason, rule.on_error, metadata, lines)
 
 
 def _record_link(connection: duckdb.DuckDBPyConnection) -> Callable[[str], str]:
@@ -191,7 +191,7 @@ def _result(finding: Finding, night: Night) -> dg.AssetCheckResult:
     """A failure that the company chose to flag is a warning: seen by everyone, and published."""
     blocks = finding.level == "failed" and finding.on_error != "flag"
     state = "failed" if blocks else "warned" if finding.level != "passed" else "passed"
-    night.note("/".join(finding.key.path), finding.name, state, finding.reason, is_blocking=True)
+    night.note("/".join(finding.key.path), finding.name, state, finding.reason, is_blocking=True, worst=finding.worst)
     return dg.AssetCheckResult(
         asset_key=finding.key,
         check_name=finding.name,

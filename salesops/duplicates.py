@@ -126,6 +126,14 @@ def judge(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule, country: 
     return Verdict(not problems, reason, new, len(groups), contact_count, True)
 
 
+def were_read(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether contacts were ever read: an accepted state without them would call every inherited duplicate new."""
+    query = (
+        "select 1 from raw.sync_state where (source, object) = ('hubspot', 'contacts') and last_success_at is not null"
+    )
+    return connection.execute(query).fetchone() is not None
+
+
 def has_baseline(connection: duckdb.DuckDBPyConnection) -> bool:
     return _baseline(connection) is not None
 

@@ -37,13 +37,14 @@ class AlreadyRunning(ConfigError):
 
 @dataclass(frozen=True)
 class CheckRow:
-    """One check's outcome, as meta.check_results keeps it. State: passed, warned or failed."""
+    """One check's outcome, as meta.check_results keeps it. State: passed, warned or failed. `worst`: lines to show."""
 
     asset: str
     name: str
     state: str
     reason: str
     is_blocking: bool
+    worst: tuple[str, ...] = ()
 
 
 @dataclass
@@ -77,8 +78,10 @@ class Night:
             connection.execute("set timezone = 'UTC'")
             yield connection
 
-    def note(self, asset: str, name: str, state: str, reason: str = "", is_blocking: bool = False) -> None:
-        self.checks.append(CheckRow(asset, name, state, reason, is_blocking))
+    def note(
+        self, asset: str, name: str, state: str, reason: str, is_blocking: bool, worst: Sequence[str] = ()
+    ) -> None:
+        self.checks.append(CheckRow(asset, name, state, reason, is_blocking, tuple(worst)))
 
     @property
     def looks_back(self) -> bool:
@@ -90,7 +93,7 @@ class Night:
         from salesops import duplicates
 
         with self.warehouse() as connection:
-            if self.settings.is_enabled("hubspot") and not duplicates.has_baseline(connection):
+            if duplicates.were_read(connection) and not duplicates.has_baseline(connection):
                 groups = duplicates.find_groups(connection, self.settings.company.country)
                 duplicates.accept(connection, groups, "first publication", self.clock.now())
                 self.baseline_was_set = True
@@ -217,8 +220,9 @@ def run(night: Night) -> Outcome:
     published = "publish" in succeeded and night.publication is not None
     failures = [f"{c.asset} {c.name}: {c.reason}" for c in night.checks if c.state == "failed" and c.is_blocking]
     for event in result.all_events:
-        if event.event_type_value == "STEP_FAILURE" and event.step_failure_data.error is not None:
-            failures.append(f"step {event.step_key}: {_first_lines(event.step_failure_data.error)}")
+        error = event.step_failure_data.error if event.event_type_value == "STEP_FAILURE" else None
+        if error is not None and error.cls_name != "DagsterAssetCheckFailedError":  # that one is listed by its check
+            failures.append(f"step {event.step_key}: {_first_lines(error)}")
     return Outcome(published, failures, _exit_code(night, published))
 
 

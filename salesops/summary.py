@@ -17,6 +17,7 @@ from salesops.night import Night, Outcome
 from salesops.publication import current_id, reading
 
 TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheets"}
+WORST = 5  # offending rows that are printed for a check
 _ALL = "from kpi.{} where period_grain = 'all' and dimension = 'company'"
 HEADLINES = {
     "Hit rate": ("share", "select win_rate " + _ALL.format("win_rate")),
@@ -86,9 +87,17 @@ def _show_sources(console: Console, night: Night) -> None:
         ]  # fmt: skip
         _columns(console, [names, *rows], left=2)
         console.print()
+    for (source, state, reason), names in _unread(night).items():
+        _line(console, f"{source} {', '.join(names)} {state}: {reason}")
+
+
+def _unread(night: Night) -> dict[tuple[str, str, str], list[str]]:
+    """Objects that could not be read, by why: one cause is said once."""
+    causes: dict[tuple[str, str, str], list[str]] = {}
     for result in night.objects:
         if result.state in ("failed", "not_permitted"):
-            _line(console, f"  {result.source}.{result.object} {result.state}: {result.reason}")
+            causes.setdefault((result.source, result.state, str(result.reason)), []).append(result.object)
+    return causes
 
 
 def _columns(console: Console, rows: list[list[str]], left: int) -> None:
@@ -106,10 +115,16 @@ def _line(console: Console, text: str) -> None:
 def _show_checks(console: Console, night: Night) -> None:
     states = [check.state for check in night.checks]
     counts = ", ".join(f"{states.count(state)} {state}" for state in ("passed", "warned", "failed"))
-    console.print(f"Checks: {counts}")
+    _line(console, f"Checks: {counts}")
+    said = tuple(reason for _, _, reason in _unread(night))
     for check in night.checks:
-        if check.state != "passed":
-            _line(console, f"  {check.state}: {check.asset} {check.name}: {check.reason}")
+        if check.state == "passed" or (said and check.reason.endswith(said)):
+            continue
+        _line(console, f"  {check.state}: {check.asset} {check.name}: {check.reason}")
+        for line in check.worst[:WORST]:
+            _line(console, f"    {line}")
+        if len(check.worst) > WORST:
+            _line(console, "    and more: `make ui`, the check of that asset")
 
 
 def _show_refusal(console: Console, night: Night, outcome: Outcome, after: Snapshot | None) -> None:

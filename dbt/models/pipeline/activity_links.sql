@@ -1,0 +1,76 @@
+-- grain: one row per activity and thing that it is linked to: a contact, a company or a deal; exactly one of the three keys is filled
+-- Count activities through distinct activity_key: one activity has many links (I18). Links to merged records lead to the survivor;
+-- links to things that no source lists are absent.
+with hubspot as (
+    {%- for name in ['call', 'email', 'meeting', 'note', 'task'] %}
+    {%- for thing in ['contact', 'company', 'deal'] %}
+    {%- set things = {'contact': 'contacts', 'company': 'companies', 'deal': 'deals'}[thing] %}
+    select 'hubspot:{{ name }}:' || {{ name }}_id as activity_key, '{{ thing }}' as thing, {{ thing }}_id as thing_id
+    from {{ ref('stg_hubspot__' ~ name ~ 's_' ~ things ~ '_links') }}
+    {%- if not (loop.last and name == 'task') %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+    {%- endfor %}
+),
+
+sheets as (
+    select 'spreadsheets:activity:' || activity_id as activity_key, lower(trim(company)) as company, lower(trim(contact)) as contact
+    from {{ ref('stg_spreadsheets__activities') }}
+    where not is_deleted
+),
+
+sheet_companies as (
+    select spelling, min(company_key) as company_key
+    from (
+        select lower(name) as spelling, 'spreadsheets:company:' || company_id as company_key from {{ ref('stg_spreadsheets__companies') }} where name is not null
+        union all
+        select lower(company_id), company_key from {{ ref('company_identities') }} where source = 'spreadsheets'
+    ) as spelt
+    group by spelling
+),
+
+-- a sheet's contact is an e-mail address, or a name that one person bears at the company of that name
+people as (
+    select '' as company, email as spelling, min(contact_key) as contact_key
+    from {{ ref('contacts') }} where email is not null group by email having count(*) = 1
+    union all
+    select lower(companies.name), lower(contacts.full_name), min(contacts.contact_key)
+    from {{ ref('contacts') }} as contacts
+    inner join {{ ref('companies') }} as companies on contacts.company_key = companies.company_key
+    where contacts.full_name is not null and companies.name is not null
+    group by lower(companies.name), lower(contacts.full_name) having count(*) = 1
+),
+
+linked as (
+    select hubspot.activity_key, identities.contact_key, cast(null as string) as company_key, cast(null as string) as deal_key
+    from hubspot
+    inner join {{ ref('contact_identities') }} as identities
+        on hubspot.thing = 'contact' and hubspot.thing_id = identities.contact_id and identities.source = 'hubspot'
+    union all
+    select hubspot.activity_key, cast(null as string), identities.company_key, cast(null as string)
+    from hubspot
+    inner join {{ ref('company_identities') }} as identities
+        on hubspot.thing = 'company' and hubspot.thing_id = identities.company_id and identities.source = 'hubspot'
+    union all
+    select hubspot.activity_key, cast(null as string), cast(null as string), deals.deal_key
+    from hubspot
+    inner join {{ ref('deals') }} as deals on hubspot.thing = 'deal' and hubspot.thing_id = deals.deal_id and deals.source = 'hubspot'
+    union all
+    select sheets.activity_key, cast(null as string), sheet_companies.company_key, cast(null as string)
+    from sheets
+    inner join sheet_companies on sheets.company = sheet_companies.spelling
+    union all
+    select sheets.activity_key, people.contact_key, cast(null as string), cast(null as string)
+    from sheets
+    inner join people on sheets.contact = people.spelling and people.company in ('', sheets.company)
+)
+
+select distinct
+    cast(linked.activity_key || '>' || coalesce(linked.contact_key, linked.company_key, linked.deal_key) as string) as link_key,
+    cast(linked.activity_key as string) as activity_key,
+    cast(linked.contact_key as string) as contact_key,
+    cast(linked.company_key as string) as company_key,
+    cast(linked.deal_key as string) as deal_key
+from linked
+inner join {{ ref('activities') }} as activities on linked.activity_key = activities.activity_key

@@ -45,7 +45,7 @@ judged as (
     select *, case
         when not coalesce(is_enabled, false) then 'not_enabled'
         when state = 'not_permitted' then 'not_permitted'
-        when state is null or state <> 'ok' then 'failed'
+        when state is null or state not in ('ok', 'empty') then 'failed'
         when extract_age_hours > error_hours or event_age_business_hours > event_error_business_hours then 'stale'
         when coalesce(row_count, 0) = 0 then 'empty'
         else 'fresh'

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -89,7 +90,7 @@ def build_transform(project: Project) -> dg.AssetsDefinition:
         counts = _row_counts(night)
         failures = []
         for result in results:
-            yield from _events(project.content, result, counts, night)
+            yield from _events(project.content, result, counts, night, context.selected_asset_check_keys)
             if result.status in ("error", "fail"):
                 failures.append(f"{result.node.name}: {result.message}")
         if failures or not results:
@@ -149,7 +150,13 @@ def _is_table(node: Mapping[str, Any]) -> bool:
     return bool(node["config"].get("materialized") != "ephemeral")
 
 
-def _events(content: dict[str, Any], result: Any, counts: dict[tuple[str, str], int], night: Night) -> Iterator[Any]:
+def _events(
+    content: dict[str, Any],
+    result: Any,
+    counts: dict[tuple[str, str], int],
+    night: Night,
+    shown: AbstractSet[dg.AssetCheckKey],
+) -> Iterator[Any]:
     node = content["nodes"].get(result.node.unique_id)
     if node is None:
         return
@@ -159,17 +166,20 @@ def _events(content: dict[str, Any], result: Any, counts: dict[tuple[str, str], 
             metadata["rows"] = rows
         yield dg.MaterializeResult(asset_key=TRANSLATOR.get_asset_key(node), metadata=metadata)
     elif node["resource_type"] == "test":
-        yield from _test_event(content, node, result, night)
+        yield from _test_event(content, node, result, night, shown)
 
 
-def _test_event(content: dict[str, Any], node: dict[str, Any], result: Any, night: Night) -> Iterator[Any]:
+def _test_event(
+    content: dict[str, Any], node: dict[str, Any], result: Any, night: Night, shown: AbstractSet[dg.AssetCheckKey]
+) -> Iterator[Any]:
+    """Of a test on an ephemeral model, which is no asset, only the night's own list knows."""
     status = str(result.status)
     passed, is_warning = status == "pass", status == "warn"
     state = "passed" if passed else "warned" if is_warning else "failed"
     reason = "" if passed else str(result.message or status)
     key = get_asset_check_key_for_test(content, TRANSLATOR, node["unique_id"], project=None)
     night.note("/".join(key.asset_key.path) if key else "dbt", node["name"], state, reason, not is_warning)
-    if key is not None:
+    if key in shown:
         severity = dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR
         yield dg.AssetCheckResult(
             asset_key=key.asset_key,

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'sales_cycle_cohort'}}}) }}
 -- I07: accepted = won + lost + open + removed + merged, over the deals that win rates cover
 with cohorts as (
     select accepted_count, censored_count from {{ ref('sales_cycle_cohort') }} where period_grain = 'all' and dimension = 'company'

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'loss_analysis'}}}) }}
 -- stages and reasons split the losses of win_rate: counts and values add up, shares of a stage stay within its exits
 with split as (
     select

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'pipeline_open'}}}) }}
 -- the newest snapshot is the as-of day, and holds exactly the deals that are open as of E, at their present amounts
 with today as (
     select open_count, open_value, overdue_count, overdue_value, missing_amount_count

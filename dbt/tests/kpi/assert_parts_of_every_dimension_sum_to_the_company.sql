@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'win_rate'}}}) }}
 -- I11: for every table that can be cut, period and dimension, counts and values of the members sum to the company's
 {%- set tables = {
     'win_rate': ['won_count', 'lost_count', 'decided_count', 'won_value', 'lost_value', 'missing_amount_count'],

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'win_rate'}}}) }}
 -- weeks, months and quarters hold the same deals: their sums are equal, and equal to `all` less what has no date
 with counted as (
     select 'win_rate' as table_name, period_grain, dimension, member_key, decided_count as figure, won_value + lost_value as amount from {{ ref('win_rate') }}

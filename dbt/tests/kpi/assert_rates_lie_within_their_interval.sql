@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'win_rate'}}}) }}
 select *
 from {{ ref('win_rate') }}
 where won_count + lost_count <> decided_count or decided_count < 1

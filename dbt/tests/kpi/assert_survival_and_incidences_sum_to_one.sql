@@ -1,3 +1,5 @@
+{{ config(meta={'dagster': {'ref': {'name': 'sales_cycle_cohort'}}}) }}
+-- depends_on: {{ ref('sales_cycle_cohort') }}
 -- I09, at every event time of every cohort; and the curves only fall and rise
 select *
 from {{ ref('int_kpi__survival') }}

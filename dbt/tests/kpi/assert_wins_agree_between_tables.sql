@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'bookings'}}}) }}
 -- the same wins: win_rate = sales_cycle everywhere; contract_value = bookings everywhere; win_rate = bookings per period and order
 -- type, where the order type is one that win rates cover (a win without any date is in no period and never accepted)
 with wins as (

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'deals'}}}) }}
 -- a decided deal was closed at some instant, an open one was not; acceptance never lies after the closing
 select deal_key, life_state, sao_at, closed_at
 from {{ ref('deals') }}

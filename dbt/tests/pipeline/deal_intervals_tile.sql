@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'deal_versions'}}}) }}
 -- intervals of a deal: no gap, no overlap, only the last one open, none empty
 select deal_key, valid_from, valid_to, next_from
 from (

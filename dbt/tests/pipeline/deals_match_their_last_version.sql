@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'deals'}}}) }}
 -- no number in two places: a deal is its current interval
 select deals.deal_key
 from {{ ref('deals') }} as deals

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'stages'}}}) }}
 -- each entry of exclude_pipelines names exactly one pipeline
 select excluded.pipeline, count(distinct stages.pipeline_id) as pipeline_count
 from {{ text_rows(as_rows(var('exclude_pipelines')), ['pipeline']) }} as excluded

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'stages'}}}) }}
 -- each entry of [company.qualified_stage] names exactly one open stage; a label that two stages share is an error
 select chosen.pipeline, chosen.stage, count(stages.stage_id) as stage_count
 from {{ text_rows(var('qualified_stage').items() | list, ['pipeline', 'stage']) }} as chosen

@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'deal_stage_visits'}}}) }}
 -- I06: a deal is in one stage at a time
 select deal_key, entered_at, exited_at, next_entered_at
 from (

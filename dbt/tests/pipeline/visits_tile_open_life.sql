@@ -1,3 +1,4 @@
+{{ config(meta={'dagster': {'ref': {'name': 'deal_stage_visits'}}}) }}
 -- I05: the visits of a deal cover its open intervals exactly
 select coalesce(visits.deal_key, versions.deal_key) as deal_key, visits.micros as visit_micros, versions.micros as open_micros
 from (

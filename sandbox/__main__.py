@@ -60,9 +60,12 @@ def company(arguments: argparse.Namespace) -> World:
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent is gone."""
+    """End this process when its parent is gone: also one that nobody has waited for yet and so still has its id."""
+    is_own_parent = os.getppid() == parent
     while True:
         time.sleep(0.5)
+        if is_own_parent and os.getppid() != parent:
+            os._exit(0)
         try:
             os.kill(parent, 0)
         except ProcessLookupError:

@@ -1,0 +1,406 @@
+"""The SQL of the deal KPIs against plain Python, on random deals: the compiled models run in an in-memory DuckDB.
+
+Here: Kaplan-Meier, cumulative incidence and restricted means of `sales_cycle_cohort`, `win_rate` and `sales_cycle` by
+member and period, `pipeline_open` day by day. Not here: worked numbers of the catalogue (dbt unit tests in
+dbt/models/kpi/_deals.yml).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from math import sqrt
+from pathlib import Path
+from statistics import median
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[2]
+MODELS = ("win_rate", "sales_cycle", "sales_cycle_cohort", "pipeline_open")
+ZONE = ZoneInfo("Europe/Stockholm")
+AS_OF = datetime(2026, 3, 31, 20, 0, tzinfo=UTC)
+TODAY = AS_OF.astimezone(ZONE).date()
+INPUTS = {
+    "deals": """deal_key varchar, source varchar, pipeline varchar, life_state varchar, amount_base decimal(18, 2),
+        acv decimal(18, 2), order_type varchar, owner_key varchar, team varchar, sao_owner_key varchar,
+        sao_team varchar, company_key varchar, lead_source varchar, product varchar, sao_at timestamptz, sao_date date,
+        closed_at timestamptz, closed_date date, booking_date date, lost_from_stage varchar, loss_reason_group varchar,
+        is_backdated boolean, is_excluded boolean""",
+    "deal_versions": """deal_key varchar, valid_from timestamptz, valid_to timestamptz, life_state varchar,
+        pipeline varchar, pipeline_id varchar, amount_base decimal(18, 2), close_date date, owner_key varchar,
+        team varchar""",
+    "owners": "owner_key varchar, name varchar, email varchar",
+    "companies": "company_key varchar, country varchar",
+    "stages": "source varchar, pipeline_id varchar, is_sales boolean",
+}
+RELAXED = settings(
+    max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Compiled SQL by model name, as of AS_OF."""
+    from dbt.cli.main import dbtRunner
+
+    scratch = tmp_path_factory.mktemp("dbt_compile")
+    before = dict(os.environ)
+    os.environ |= {
+        "SALESOPS_MARTS": str(scratch / "marts.duckdb"),
+        "SALESOPS_WAREHOUSE": str(scratch / "warehouse.duckdb"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    project = str(ROOT / "dbt")
+    folders = ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
+    variables = json.dumps({"as_of": AS_OF.isoformat(), "company_timezone": ZONE.key, "calendar_start": "2024-01-01"})
+    try:
+        result = dbtRunner().invoke(
+            ["compile", "--quiet", "--no-introspect", "--no-populate-cache", "--select", *MODELS, "--vars", variables]
+            + ["--project-dir", project, "--profiles-dir", project, *folders]
+        )
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    assert result.success, f"dbt compile failed: {result.exception}"
+    return {run.node.name: run.node.compiled_code for run in result.result}
+
+
+@pytest.fixture(scope="module")
+def run(compiled):
+    """Runs a model on rows given as {input: [{column: value}]}; its rows come back as dicts."""
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'; attach ':memory:' as marts; create schema marts.pipeline")
+    for name, columns in INPUTS.items():
+        connection.execute(f"create table marts.pipeline.{name} ({columns})")
+
+    def rows_of(model: str, inputs: dict[str, list[dict]], only: str = "true") -> list[dict]:
+        for name in INPUTS:
+            connection.execute(f"delete from marts.pipeline.{name}")
+            rows = inputs.get(name, [])
+            if rows:
+                connection.execute("create or replace temp table given (line varchar)")
+                connection.executemany("insert into given values (?)", [[json.dumps(row, default=str)] for row in rows])
+                fields = {field: kind for field, kind in _types(INPUTS[name]).items() if field in rows[0]}
+                chosen = ", ".join(f"cast(line ->> '$.{field}' as {kind})" for field, kind in fields.items())
+                connection.execute(
+                    f"insert into marts.pipeline.{name} ({', '.join(fields)}) select {chosen} from given"
+                )
+        found = connection.execute(f"select * from ({compiled[model]}) where {only}")
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    yield rows_of
+    connection.close()
+
+
+def _types(columns: str) -> dict[str, str]:
+    """`a varchar, b decimal(18, 2)` as {a: varchar, b: decimal(18, 2)}."""
+    parts = columns.replace("(18, 2)", "(18;2)").split(",")
+    return {part.split()[0]: " ".join(part.split()[1:]).replace(";", ", ") for part in parts}
+
+
+# --- censored times ----------------------------------------------------------------------------------------------
+
+durations = st.lists(st.tuples(st.integers(0, 200), st.sampled_from(["won", "lost", "open"])), min_size=1, max_size=40)
+
+
+def cohort(outcomes: list[tuple[int, str]]) -> list[dict]:
+    """Deals accepted so long ago that they closed after, or have been open for, the given number of days."""
+    deals = []
+    for number, (days, state) in enumerate(outcomes):
+        closed = state != "open"
+        accepted = TODAY - timedelta(days=days + (20 if closed else 0))
+        ended = accepted + timedelta(days=days) if closed else None
+        deals.append(
+            {
+                "deal_key": f"d{number}",
+                "life_state": state,
+                "order_type": "new_business",
+                "sao_at": datetime(accepted.year, accepted.month, accepted.day, 12, tzinfo=UTC),
+                "sao_date": accepted,
+                "closed_date": ended,
+                "booking_date": ended,
+                "is_backdated": False,
+                "is_excluded": False,
+            }
+        )
+    return deals
+
+
+def curves(outcomes: list[tuple[int, str]]) -> list[tuple[int, Fraction, Fraction, Fraction]]:
+    """(day, S, CIF of win, CIF of loss) at each event day, in exact fractions, by the definition."""
+    survival, won, lost = Fraction(1), Fraction(0), Fraction(0)
+    steps = []
+    for day in sorted({days for days, state in outcomes if state != "open"}):
+        at_risk = sum(days >= day for days, _ in outcomes)
+        wins, losses = outcomes.count((day, "won")), outcomes.count((day, "lost"))
+        won += survival * Fraction(wins, at_risk)
+        lost += survival * Fraction(losses, at_risk)
+        survival *= 1 - Fraction(wins + losses, at_risk)
+        steps.append((day, survival, won, lost))
+    return steps
+
+
+def area(outcomes: list[tuple[int, str]], horizon: int) -> Fraction | None:
+    """Area under S up to the horizon, day by day; None where the cohort was not followed that far."""
+    steps = curves(outcomes)
+    last = steps[-1][1] if steps else Fraction(1)
+    if max(days for days, _ in outcomes) < horizon and last > 0:
+        return None
+    return sum(
+        (next((s for d, s, *_ in reversed(steps) if d <= day), Fraction(1)) for day in range(horizon)), Fraction(0)
+    )
+
+
+@pytest.mark.dbt
+@RELAXED
+@given(outcomes=durations)
+@example(
+    outcomes=[(10, "won"), (20, "lost"), (30, "lost"), (40, "open")]
+)  # a quarter exactly at 10, half exactly at 20
+def test_the_cohort_table_is_what_the_definitions_give(run, outcomes):
+    [row] = run("sales_cycle_cohort", {"deals": cohort(outcomes)}, "period_grain = 'all' and dimension = 'company'")
+    steps = curves(outcomes)
+    assert all(survival + won + lost == 1 for _, survival, won, lost in steps)
+    assert row["accepted_count"] == len(outcomes)
+    assert row["censored_count"] == sum(state == "open" for _, state in outcomes)
+    assert row["close_days_median_km"] == next((day for day, s, *_ in steps if s <= Fraction(1, 2)), None)
+    assert row["win_days_p25_cif"] == next((day for day, _, won, _ in steps if won >= Fraction(1, 4)), None)
+    for horizon in (90, 180):
+        expected = area(outcomes, horizon)
+        found = row[f"rmst_{horizon}_days"]
+        assert found == (None if expected is None else pytest.approx(float(expected), abs=1e-6))
+
+
+@pytest.mark.dbt
+def test_the_cohort_table_agrees_with_lifelines(run):
+    from lifelines import KaplanMeierFitter
+    from lifelines.utils import restricted_mean_survival_time
+
+    dice = random.Random(3)
+    outcomes = [(dice.randint(0, 260), dice.choice(["won", "lost", "open"])) for _ in range(400)]
+    [row] = run("sales_cycle_cohort", {"deals": cohort(outcomes)}, "period_grain = 'all' and dimension = 'company'")
+    fitter = KaplanMeierFitter().fit([days for days, _ in outcomes], [state != "open" for _, state in outcomes])
+    assert row["close_days_median_km"] == fitter.median_survival_time_
+    for horizon in (90, 180):
+        assert row[f"rmst_{horizon}_days"] == pytest.approx(restricted_mean_survival_time(fitter, t=horizon), abs=1e-6)
+
+
+# --- counts by period and member ---------------------------------------------------------------------------------
+
+decided = st.lists(
+    st.fixed_dictionaries(
+        {
+            "life_state": st.sampled_from(["won", "lost", "open", "removed", "merged"]),
+            "order_type": st.sampled_from(["new_business", "expansion", "renewal", "contraction", "unknown"]),
+            "owner_key": st.sampled_from(["o1", "o2", None]),
+            "team": st.sampled_from(["North", "South", None]),
+            "lead_source": st.sampled_from(["WEB", None]),
+            "pipeline": st.sampled_from(["Sales", "Partner"]),
+            "booking": st.integers(0, 500),
+            "cycle": st.integers(-3, 120),
+            "backdated": st.booleans(),
+            "accepted": st.sampled_from([True, True, True, False]),
+            "amount_base": st.one_of(st.none(), st.integers(0, 99_999)),
+            "is_excluded": st.sampled_from([False, False, False, True]),
+        }
+    ),
+    max_size=30,
+)
+
+
+def decided_deals(drawn: list[dict]) -> list[dict]:
+    deals = []
+    for number, draw in enumerate(drawn):
+        booked = TODAY - timedelta(days=draw["booking"])
+        accepted = booked - timedelta(days=draw["cycle"])
+        backdated = draw["backdated"] and draw["life_state"] == "won"
+        deal = {key: draw[key] for key in ("life_state", "order_type", "owner_key", "team", "lead_source", "pipeline")}
+        deal |= {
+            "deal_key": f"d{number}",
+            "amount_base": draw["amount_base"],
+            "booking_date": booked if draw["life_state"] in ("won", "lost") else None,
+            "closed_date": booked + timedelta(days=8 if backdated else 0),
+            "sao_at": datetime(accepted.year, accepted.month, accepted.day, 12, tzinfo=UTC)
+            if draw["accepted"]
+            else None,
+            "sao_date": accepted if draw["accepted"] else None,
+            "is_backdated": backdated,
+            "is_excluded": draw["is_excluded"],
+        }
+        deals.append(deal)
+    return deals
+
+
+def start_of(grain: str, day: date) -> date | None:
+    if grain == "week":
+        return day - timedelta(days=day.weekday())
+    if grain == "month":
+        return day.replace(day=1)
+    return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1) if grain == "quarter" else None
+
+
+def cells(deals: list[dict]) -> dict[tuple, list[dict]]:
+    """Deals that count, by (grain, start, dimension, member key)."""
+    found: dict[tuple, list[dict]] = {}
+    for deal in deals:
+        if deal["is_excluded"] or deal["life_state"] not in ("won", "lost") or deal["sao_at"] is None:
+            continue
+        if deal["order_type"] in ("renewal", "contraction"):
+            continue
+        members = {"company": "all", "team": deal["team"], "owner": deal["owner_key"], "source": deal["lead_source"]}
+        members |= {"pipeline": deal["pipeline"], "order_type": deal["order_type"], "product": None, "country": None}
+        for grain in ("week", "month", "quarter", "all"):
+            for dimension, member in members.items():
+                key = (grain, start_of(grain, deal["booking_date"]), dimension, member or "unknown")
+                found.setdefault(key, []).append(deal)
+    return found
+
+
+def days_of(deal: dict) -> int | None:
+    ended = deal["closed_date"] if deal["is_backdated"] else deal["booking_date"]
+    days = (ended - deal["sao_date"]).days
+    return days if days >= 0 else None
+
+
+@pytest.mark.dbt
+@RELAXED
+@given(drawn=decided)
+def test_rates_and_cycles_of_every_period_and_member(run, drawn):
+    deals = decided_deals(drawn)
+    inputs = {"deals": deals, "owners": [{"owner_key": "o1", "name": "Ann", "email": None}]}
+    expected = cells(deals)
+    rates, cycles = (
+        {(r["period_grain"], r["period_start"], r["dimension"], r["member_key"]): r for r in run(model, inputs)}
+        for model in ("win_rate", "sales_cycle")
+    )
+    assert rates.keys() == cycles.keys() == expected.keys()
+    for key, members in expected.items():
+        won = [deal for deal in members if deal["life_state"] == "won"]
+        rate, n, z = Fraction(len(won), len(members)), len(members), 1.959964
+        half = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+        assert rates[key]["win_rate"] == pytest.approx(float(rate))
+        assert rates[key]["win_rate_low"] == pytest.approx((rate + z * z / (2 * n) - half) / (1 + z * z / n), abs=1e-9)
+        assert rates[key]["win_rate_high"] == pytest.approx((rate + z * z / (2 * n) + half) / (1 + z * z / n), abs=1e-9)
+        assert rates[key]["won_value"] == sum(deal["amount_base"] or 0 for deal in won)
+        assert rates[key]["missing_amount_count"] == sum(deal["amount_base"] is None for deal in members)
+        lengths = [days for deal in members if (days := days_of(deal)) is not None]
+        assert cycles[key]["won_count"] == rates[key]["won_count"] == len(won)
+        assert cycles[key]["closed_days_median"] == (median(lengths) if lengths else None)
+        won_lengths = [days for deal in won if (days := days_of(deal)) is not None]
+        assert cycles[key]["won_days_mean"] == (
+            pytest.approx(sum(won_lengths) / len(won_lengths)) if won_lengths else None
+        )
+
+
+# --- stock of open deals -----------------------------------------------------------------------------------------
+
+stories = st.lists(
+    st.tuples(
+        st.integers(0, 900 * 24),  # hours before E at which the story begins
+        st.lists(
+            st.tuples(
+                st.integers(1, 24 * 90),  # hours that the version lasts
+                st.sampled_from(["open", "open", "open", "won", "lost", "removed"]),
+                st.sampled_from(["North", "South", None]),
+                st.one_of(st.none(), st.integers(0, 9_999)),
+                st.one_of(st.none(), st.integers(-20, 100)),  # close date, days after the version began
+                st.sampled_from(["sales", "sales", "sales", "partner"]),
+            ),
+            min_size=1,
+            max_size=5,
+        ),
+        st.sampled_from([False, False, False, True]),
+    ),
+    max_size=12,
+)
+
+
+def versions_of(drawn: list[tuple]) -> tuple[list[dict], list[dict]]:
+    deals, versions = [], []
+    for number, (hours, story, is_excluded) in enumerate(drawn):
+        key = f"d{number}"
+        deals.append({"deal_key": key, "source": "hubspot", "is_excluded": is_excluded, "life_state": "open"})
+        start: datetime | None = AS_OF - timedelta(hours=hours)
+        for place, (length, state, team, amount, close, pipeline) in enumerate(story):
+            if start is None or start > AS_OF:
+                break
+            end = start + timedelta(hours=length)
+            is_last = place == len(story) - 1 or end > AS_OF
+            versions.append(
+                {
+                    "deal_key": key,
+                    "valid_from": start,
+                    "valid_to": None if is_last else end,
+                    "life_state": state,
+                    "pipeline": pipeline,
+                    "pipeline_id": pipeline,
+                    "team": team,
+                    "amount_base": amount,
+                    "close_date": None if close is None else start.date() + timedelta(days=close),
+                    "is_excluded": is_excluded,
+                }
+            )
+            start = None if is_last else end
+    return deals, versions
+
+
+def snapshot_days() -> list[date]:
+    days = [date(2024, 1, 1) + timedelta(days=n) for n in range((TODAY - date(2024, 1, 1)).days + 1)]
+    return [day for day in days if (TODAY - day).days <= 400 or (day + timedelta(days=1)).day == 1]
+
+
+def stock(versions: list[dict]) -> dict[tuple, tuple]:
+    """What is open at the end of each snapshot day, asked day by day."""
+    found = {}
+    for day in snapshot_days():
+        after = day + timedelta(days=1)
+        midnight = datetime(after.year, after.month, after.day, tzinfo=ZONE)
+        open_now = [
+            v
+            for v in versions
+            if v["life_state"] == "open"
+            and not v["is_excluded"]
+            and v["pipeline_id"] == "sales"
+            and v["valid_from"] < midnight
+            and (v["valid_to"] is None or v["valid_to"] >= midnight)
+        ]
+        for dimension, label in (("company", lambda v: "all"), ("team", lambda v: v["team"] or "unknown")):
+            for member in Counter(label(v) for v in open_now):
+                mine = [v for v in open_now if label(v) == member]
+                late = [v for v in mine if v["close_date"] is not None and v["close_date"] < day]
+                found[(day, dimension, member)] = (
+                    len(mine),
+                    sum(v["amount_base"] or 0 for v in mine),
+                    len(late),
+                    sum(v["amount_base"] or 0 for v in late),
+                    sum(v["amount_base"] is None for v in mine),
+                )
+    return found
+
+
+@pytest.mark.dbt
+@RELAXED
+@given(drawn=stories)
+def test_the_running_stock_is_the_stock_of_each_day(run, drawn):
+    deals, versions = versions_of(drawn)
+    stages = [
+        {"source": "hubspot", "pipeline_id": "sales", "is_sales": True},
+        {"source": "hubspot", "pipeline_id": "partner", "is_sales": False},
+    ]
+    rows = run(
+        "pipeline_open",
+        {"deals": deals, "deal_versions": versions, "stages": stages},
+        "dimension in ('company', 'team')",
+    )
+    names = ("open_count", "open_value", "overdue_count", "overdue_value", "missing_amount_count")
+    found = {(r["snapshot_date"], r["dimension"], r["member_key"]): tuple(r[name] for name in names) for r in rows}
+    assert found == stock(versions)

@@ -155,11 +155,11 @@ def small_pages():
 @example([("night", "deals", 0), ("merge", "deals", 3), ("night", "deals", 0), ("merge", "deals", 3)])
 @example([("night", "calls", 0), ("archive", "calls", 1), ("night", "calls", 0), ("restore_silently", "calls", 0)])
 @example(
-    [("night", "deals", 0), ("lag", "deals", 10), ("change", "deals", 2), ("night", "deals", 0), ("lag", "deals", 0)]
+    [("night", "deals", 0), ("lag", "deals", 10), ("change", "deals", 2), ("create", "calls", 0), ("night", "deals", 0)]
 )
 @example([("merge", "contacts", 0), ("night", "deals", 0), ("erase", "contacts", 4), ("killed_night", "deals", 9)])
 @settings(
-    max_examples=22,
+    max_examples=14,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate, Phase.shrink],
@@ -193,7 +193,6 @@ def assert_links_and_history(warehouse: Warehouse, portal: Portal) -> None:
         if not stream.history:
             continue
         landed = warehouse.query(f"select record_id, property, value from raw.hubspot__{stream.name}_history")
-        assert len(landed) == len(set(landed)) or len(landed) >= len(set(landed))
         for record in portal.world.store.records[stream.name].values():
             if record.archived_at is None:
                 wanted = {(record.id, p, c.value or "") for p in stream.history for c in record.revisions(p)}
@@ -245,7 +244,7 @@ def record(number: int, values: dict[str, str | None]) -> dict:
 
 
 @given(st.lists(properties, min_size=1, max_size=5), st.randoms(use_true_random=False))
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_a_record_is_landed_as_it_came_and_once(rows: list[dict[str, str | None]], draw: random.Random) -> None:
     records = [record(number, values) for number, values in enumerate(rows, 1)]
     with tempfile.TemporaryDirectory() as name, duckdb.connect() as connection:

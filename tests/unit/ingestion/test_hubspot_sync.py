@@ -323,6 +323,21 @@ class TestMerges:
         assert_balanced(warehouse)
         assert_nothing_appended(warehouse.sync(portal))
 
+    def test_a_vendor_that_names_direct_losers_only_is_followed_to_the_end(
+        self, portal, warehouse, monkeypatch
+    ) -> None:
+        monkeypatch.setattr(portal.world.store, "_absorbed", lambda record: [])
+        a, b, c, d = some(portal, "contacts", 4)
+        warehouse.sync(portal)
+        first = portal.world.store.merge(a, b, portal.world.stamp())
+        warehouse.sync(portal)
+        second = portal.world.store.merge(c, d, portal.world.stamp())
+        last = portal.world.store.merge(second, first, portal.world.stamp())
+        warehouse.sync(portal)
+        survivors = {row.id: warehouse.newest("contacts")[row.id][1]["merged_into"] for row in (b, c, d, first, second)}
+        assert set(survivors.values()) == {last.id}
+        assert_nothing_appended(warehouse.sync(portal))
+
     def test_merges_from_before_the_first_night_are_landed_too(self, portal, warehouse) -> None:
         a, b = some(portal, "contacts", 2)
         merged = portal.world.store.merge(a, b, portal.world.stamp())

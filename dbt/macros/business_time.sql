@@ -18,9 +18,9 @@
     end)
 {%- endmacro %}
 
-{# Overlap of [start, stop] with the working windows; a stop before the start is 0. #}
+{# Overlap of [start, stop] with the working windows; a stop before the start is 0. Rounded far below any use: 60 is 60. #}
 {% macro business_minutes_between(start, start_calendar, stop, stop_calendar) -%}
-    case when {{ start }} is not null and {{ stop }} is not null then greatest(
+    case when {{ start }} is not null and {{ stop }} is not null then round(greatest(
         {{ salesops.business_minutes_until(stop, stop_calendar) }} - {{ salesops.business_minutes_until(start, start_calendar) }}, cast(0 as double)
-    ) end
+    ), 6) end
 {%- endmacro %}

@@ -18,9 +18,13 @@
     end)
 {%- endmacro %}
 
-{# Overlap of [start, stop] with the working windows; a stop before the start is 0. Rounded far below any use: 60 is 60. #}
+{# Overlap of [start, stop] with the working windows; 0 for a stop at or before the start, NULL where the calendar does not
+   hold one of the two days. Rounded far below any use, so that 60 is 60. #}
 {% macro business_minutes_between(start, start_calendar, stop, stop_calendar) -%}
-    case when {{ start }} is not null and {{ stop }} is not null then round(greatest(
-        {{ salesops.business_minutes_until(stop, stop_calendar) }} - {{ salesops.business_minutes_until(start, start_calendar) }}, cast(0 as double)
-    ), 6) end
+    case
+        when {{ stop }} > {{ start }} then round(
+            {{ salesops.business_minutes_until(stop, stop_calendar) }} - {{ salesops.business_minutes_until(start, start_calendar) }}, 6
+        )
+        when {{ start_calendar }}.date is not null and {{ stop_calendar }}.date is not null then cast(0 as double)
+    end
 {%- endmacro %}

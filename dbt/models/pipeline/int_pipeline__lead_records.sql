@@ -1,9 +1,9 @@
 {{ config(materialized='ephemeral') }}
 -- grain: one row per HubSpot lead record alive at E; leads merged into one another are one, from the earliest creation
-with recursive chain (lead_id, root_id, depth) as (
-    select lead_id, lead_id, 0 from {{ ref('stg_hubspot__leads') }}
+with recursive chain (member_id, root_id, depth) as (
+    select lead_id as member_id, lead_id as root_id, 0 as depth from {{ ref('stg_hubspot__leads') }}
     union all
-    select chain.lead_id, survivor.lead_id, chain.depth + 1
+    select chain.member_id, survivor.lead_id, chain.depth + 1
     from chain
     inner join {{ ref('stg_hubspot__leads') }} as member on chain.root_id = member.lead_id and member.deletion = 'merged'
     inner join {{ ref('stg_hubspot__leads') }} as survivor on member.merged_into = survivor.lead_id
@@ -11,7 +11,7 @@ with recursive chain (lead_id, root_id, depth) as (
 ),
 
 roots as (
-    select lead_id as member_id, max_by(root_id, depth) as lead_id from chain group by lead_id
+    select member_id, max_by(root_id, depth) as lead_id from chain group by member_id
 ),
 
 members as (

@@ -12,10 +12,11 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from statistics import mean, median
 
 import duckdb
 import pytest
@@ -39,6 +40,10 @@ pytestmark = pytest.mark.skipif(not EXPORT.is_dir(), reason="the real export is 
 def table(name: str) -> list[dict[str, str]]:
     with (EXPORT / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def day(text: str) -> date | None:
+    return datetime.strptime(text, "%m/%d/%Y").date() if text else None  # noqa: DTZ007
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +145,6 @@ def test_outcomes_amounts_and_dates_in_staging_equal_the_file(staged, deals):
     ).fetchall()
     states = {"Won": "won", "Lost": "lost", "Engaging": "open", "Prospecting": "open"}
 
-    def day(text: str):
-        return datetime.strptime(text, "%m/%d/%Y").date() if text else None  # noqa: DTZ007
-
     expected = {
         (
             *(row["opportunity_id"], states[row["deal_stage"]]),
@@ -203,3 +205,53 @@ def test_open_deals_are_kept_and_their_dirt_is_in_the_published_list(built, deal
         "select count(*) from kpi.data_quality_issues where source = 'spreadsheets' and field = 'product'"
     ).fetchone()
     assert listed == (sum(row["product"] == "GTXPro" for row in deals),)
+
+
+def test_cycle_and_value_of_won_deals(built, deals):
+    won = [row for row in deals if row["deal_stage"] == "Won"]
+    days = [(day(row["close_date"]) - day(row["engage_date"])).days for row in won]
+    found = built.execute(
+        """select won_count, won_days_mean, won_days_median
+           from kpi.sales_cycle where period_grain = 'all' and dimension = 'company'"""
+    ).fetchone()
+    assert found == (len(won), pytest.approx(mean(days)), median(days))
+    values = [Decimal(row["close_value"]) for row in won]
+    found = built.execute(
+        """select won_count, won_value_mean, won_value_median
+           from kpi.contract_value where period_grain = 'all' and dimension = 'company'"""
+    ).fetchone()
+    assert found == (len(won), round(mean(values), 2), median(values))
+
+
+def test_the_open_pipeline_of_the_day(built, deals):
+    openings = [row for row in deals if row["deal_stage"] in ("Engaging", "Prospecting")]
+    found = built.execute(
+        """select open_count, open_value, missing_amount_count from kpi.pipeline_open where dimension = 'company'
+           qualify snapshot_date = max(snapshot_date) over ()"""
+    ).fetchone()
+    values = [Decimal(row["close_value"]) for row in openings if row["close_value"]]
+    assert found == (len(openings), sum(values), len(openings) - len(values))
+
+
+def test_every_period_and_member_sums_to_the_company(built):
+    sums = built.execute(
+        """select distinct sum(won_count), sum(lost_count), sum(won_value) from kpi.win_rate
+           where period_grain = 'all' group by dimension"""
+    ).fetchall()
+    assert len(sums) == 1
+    periods = built.execute(
+        """select distinct sum(won_count), sum(lost_count), sum(won_value) from kpi.win_rate
+           where dimension = 'company' group by period_grain"""
+    ).fetchall()
+    assert periods == sums
+
+
+def test_what_is_published_as_dirt_is_what_the_files_hold(built, staged):
+    listed = built.execute(
+        """select object, record_id, field, value, problem from kpi.data_quality_issues where source = 'spreadsheets'"""
+    ).fetchall()
+    found = staged.execute(
+        "select object, record_id, field, value, problem from warehouse.staging.stg_spreadsheets__problems"
+    ).fetchall()
+    assert len(found) > 1_000
+    assert set(found) <= set(listed)

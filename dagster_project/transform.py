@@ -24,6 +24,9 @@ from salesops.layout import DataDirectory
 from salesops.night import DBT, Night, dbt_arguments
 
 BUILT = ("model", "seed", "snapshot")
+PREVIEW_ROWS, PREVIEW_COLUMNS = 5, 12
+PLAIN_ENDINGS = ("_key", "_id", "_grain", "_state", "_kind", "_rule")  # text that names no person
+PLAIN = {"source", "object", "state", "stage", "pipeline", "dimension", "currency", "country", "team", "segment"}
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,10 @@ def build_transform(project: Project) -> dg.AssetsDefinition:
         night = night_of(context)
         night.say("Building the marts ...")
         results = run_dbt(night, project.manifest, ["build", "--quiet", "--exclude-resource-type", "unit_test"])
-        counts = _row_counts(night)
+        tables = _look_at_tables(night)
         failures = []
         for result in results:
-            yield from _events(project.content, result, counts, night, context.selected_asset_check_keys)
+            yield from _events(project.content, result, tables, night, context.selected_asset_check_keys)
             if result.status in ("error", "fail"):
                 failures.append(f"{result.node.name}: {result.message}")
         if failures or not results:
@@ -153,7 +156,7 @@ def _is_table(node: Mapping[str, Any]) -> bool:
 def _events(
     content: dict[str, Any],
     result: Any,
-    counts: dict[tuple[str, str], int],
+    tables: dict[tuple[str, str], dict[str, Any]],
     night: Night,
     shown: AbstractSet[dg.AssetCheckKey],
 ) -> Iterator[Any]:
@@ -162,8 +165,7 @@ def _events(
         return
     if node["resource_type"] in BUILT and result.status == "success":
         metadata: dict[str, Any] = {"seconds": round(result.execution_time, 3)}
-        if (rows := counts.get((node["schema"], node["name"]))) is not None:
-            metadata["rows"] = rows
+        metadata |= tables.get((node["schema"], node["name"]), {})
         yield dg.MaterializeResult(asset_key=TRANSLATOR.get_asset_key(node), metadata=metadata)
     elif node["resource_type"] == "test":
         yield from _test_event(content, node, result, night, shown)
@@ -190,22 +192,37 @@ def _test_event(
         )
 
 
-def _row_counts(night: Night) -> dict[tuple[str, str], int]:
-    """Rows of every table that dbt made, counted in connections of our own."""
+def _look_at_tables(night: Night) -> dict[tuple[str, str], dict[str, Any]]:
+    """Rows and a preview of every table that dbt made, read in connections of our own."""
     import duckdb
 
-    counts: dict[tuple[str, str], int] = {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for path in (night.data.warehouse, night.data.marts):
         if not path.exists():
             continue
         with duckdb.connect(str(path)) as connection:
             tables = connection.execute(
-                "select schema_name, table_name from duckdb_tables() where schema_name <> 'raw' and not internal"
+                """select schema_name, table_name, estimated_size from duckdb_tables()
+                where schema_name <> 'raw' and not internal"""
             ).fetchall()
-            for schema, table in tables:
-                found = connection.execute(f'select count(*) from {schema}."{table}"').fetchone()
-                counts[schema, table] = found[0] if found else 0
-    return counts
+            for schema, table, rows in tables:
+                found[schema, table] = {"rows": rows, "preview": _preview(connection, schema, table)}
+    return found
+
+
+def _preview(connection: Any, schema: str, table: str) -> dg.MetadataValue:
+    """Five rows without free text: run history is no place for names, addresses and notes of people."""
+    described = connection.execute(f'describe {schema}."{table}"').fetchall()
+    names = [name for name, kind, *_ in described if kind != "VARCHAR" or name.endswith(PLAIN_ENDINGS) or name in PLAIN]
+    names = names[:PREVIEW_COLUMNS]
+    if not names:
+        return dg.MetadataValue.text("no column without free text")
+    listed = ", ".join(f'"{name}"' for name in names)
+    rows = connection.execute(f'select {listed} from {schema}."{table}" limit {PREVIEW_ROWS}').fetchall()
+    records = [
+        dg.TableRecord({n: "" if v is None else str(v) for n, v in zip(names, row, strict=True)}) for row in rows
+    ]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in names]))
 
 
 @contextlib.contextmanager

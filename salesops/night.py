@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -12,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,8 @@ def opened(
         if settings.is_practice:
             today = clock.now().astimezone(settings.company.zone).date()
             company = stack.enter_context(practice.running(data.sandbox, settings.practice, today, faults))
-            base_url, token, clock = company.url, company.token, Clock.at_least(company.now + practice.MORNING)
+            base_url, token = company.url, company.token
+            clock = Clock.at_least(max(company.now + practice.MORNING, _last_seen(data)))
         now = clock.now()
         for option, instant in (("--as-of", event_cut), ("--known-as-of", known_cut)):
             if instant is not None and instant > now:
@@ -182,6 +184,24 @@ def locked(data: DataDirectory) -> Iterator[None]:
         handle.write(str(os.getpid()))
         handle.flush()
         yield
+
+
+def _last_seen(data: DataDirectory) -> datetime:
+    """A moment after the newest instant that earlier nights left: a practice company's clock never goes back."""
+    import duckdb
+
+    from salesops.publication import reading
+
+    seen = [datetime.min.replace(tzinfo=UTC)]
+    queries = {
+        data.warehouse: "select max(completed_at) from raw.sync_state",
+        data.published / "marts.duckdb": "select built_at from meta.publication",
+    }
+    for path, query in queries.items():
+        if path.exists():
+            with contextlib.suppress(duckdb.Error), reading(path) as connection:
+                seen += [instant for (instant,) in connection.execute(query).fetchall() if instant is not None]
+    return max(seen) + timedelta(seconds=1)
 
 
 def set_environment(data: DataDirectory) -> None:

@@ -154,7 +154,7 @@ def _show_headlines(console: Console, night: Night, after: Snapshot, before: Sna
 def _show_changes(console: Console, night: Night, after: Snapshot, before: Snapshot | None) -> None:
     appended = sum(r.rows_appended + r.links_appended + r.history_appended for r in night.objects)
     if before is None:
-        console.print("\nFirst publication of this data directory.")
+        _line(console, f"\nFirst publication in {night.publish_to}.")
         if night.baseline_was_set:
             console.print("Its duplicate contacts are the accepted baseline from now on.")
     elif appended == 0 and before.rows == after.rows:

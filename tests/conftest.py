@@ -1,0 +1,76 @@
+"""One whole practice night for the session: many tests look at what it left, and change only copies of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SALESOPS = str(Path(sys.executable).with_name("salesops"))
+
+
+@dataclass(frozen=True)
+class NightRun:
+    """A data directory after a night, and what the night said. `command` runs `salesops` on it."""
+
+    data: Path
+    environment: dict[str, str]
+    exit_code: int
+    output: str
+    seconds: float
+
+    @property
+    def published(self) -> Path:
+        return self.data / "published" / "marts.duckdb"
+
+    def command(self, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return salesops(*arguments, environment=self.environment | changes)
+
+
+def salesops(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """The command as a person starts it: a process of its own."""
+    return subprocess.run(
+        [SALESOPS, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+    )
+
+
+def environment_of(folder: Path, configuration: str) -> dict[str, str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "salesops.toml"
+    path.write_text(configuration)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SALESOPS_", "HUBSPOT_", "DAGSTER_"))}
+    return kept | {"SALESOPS_CONFIG": str(path), "SALESOPS_DATA": str(folder / "data"), "COLUMNS": "80"}
+
+
+PRACTICE = '[practice]\nsize = "small"\nseed = 11\n'
+
+
+@pytest.fixture(scope="session")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> NightRun:
+    """The first night of a small practice company. Read only: `night_copy` is for tests that go on from here."""
+    environment = environment_of(tmp_path_factory.mktemp("first_night"), PRACTICE)
+    started = time.monotonic()
+    done = salesops("nightly", environment=environment)
+    data = Path(environment["SALESOPS_DATA"])
+    return NightRun(data, environment, done.returncode, done.stdout + done.stderr, time.monotonic() - started)
+
+
+@pytest.fixture(scope="session")
+def night_copy(first_night: NightRun, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], NightRun]:
+    """A copy of the first night's whole data directory, under a name."""
+
+    def copy(name: str) -> NightRun:
+        environment = environment_of(tmp_path_factory.mktemp(name), PRACTICE)
+        data = Path(environment["SALESOPS_DATA"])
+        shutil.copytree(first_night.data, data)
+        return NightRun(data, environment, first_night.exit_code, first_night.output, first_night.seconds)
+
+    return copy

@@ -7,6 +7,7 @@ its connections are closed before anything else opens the files.
 import contextlib
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, build_dbt_asset_specs
 from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from dagster_project.ingest import OWNER
@@ -23,6 +24,7 @@ from dagster_project.resources import night_of
 from salesops.layout import DataDirectory
 from salesops.night import DBT, Night, dbt_arguments
 
+TESTS = "dbt_tests"
 BUILT = ("model", "seed", "snapshot")
 PREVIEW_ROWS, PREVIEW_COLUMNS = 5, 12
 PLAIN_ENDINGS = ("_key", "_id", "_grain", "_state", "_kind", "_rule")  # text that names no person
@@ -62,7 +64,7 @@ class Translator(DagsterDbtTranslator):
         return spec.replace_attributes(freshness_policy=policy, kinds={"dbt", "duckdb"})
 
 
-TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=True))
+TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=False))
 
 
 def parse_project(data: DataDirectory) -> Project:
@@ -80,22 +82,21 @@ def parse_project(data: DataDirectory) -> Project:
 
 
 def build_transform(project: Project) -> dg.AssetsDefinition:
-    @dbt_assets(
-        manifest=project.content,
-        dagster_dbt_translator=TRANSLATOR,
-        name="dbt",
-        required_resource_keys={"night"},
-    )
+    """One step for the whole dbt project. A table's tests are one check: an event for each of several hundred tests
+    costs more than the tests do (bench/night.py); meta.check_results has them one by one."""
+    specs = build_dbt_asset_specs(manifest=project.content, dagster_dbt_translator=TRANSLATOR)
+    guarded = _guarded_tables(project, {spec.key for spec in specs})
+    text = "Every dbt test of the table: keys, references, accepted values, identities"
+    checks = [dg.AssetCheckSpec(TESTS, asset=key, blocking=True, description=text) for key in set(guarded.values())]
+
+    @dg.multi_asset(name="dbt", specs=specs, check_specs=checks, required_resource_keys={"night"})
     def dbt_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         night = night_of(context)
         night.say("Building the marts ...")
         results = run_dbt(night, project.manifest, ["build", "--quiet", "--exclude-resource-type", "unit_test"])
-        tables = _look_at_tables(night)
-        failures = []
-        for result in results:
-            yield from _events(project.content, result, tables, night, context.selected_asset_check_keys)
-            if result.status in ("error", "fail"):
-                failures.append(f"{result.node.name}: {result.message}")
+        yield from _materializations(project.content, results, _look_at_tables(night))
+        yield from _check_results(results, guarded, night)
+        failures = [f"{r.node.name}: {r.message}" for r in results if r.status in ("error", "fail")]
         if failures or not results:
             raise dg.Failure("; ".join(failures[:5]) or "dbt built nothing", allow_retries=False)
 
@@ -153,42 +154,59 @@ def _is_table(node: Mapping[str, Any]) -> bool:
     return bool(node["config"].get("materialized") != "ephemeral")
 
 
-def _events(
-    content: dict[str, Any],
-    result: Any,
-    tables: dict[tuple[str, str], dict[str, Any]],
-    night: Night,
-    shown: AbstractSet[dg.AssetCheckKey],
-) -> Iterator[Any]:
-    node = content["nodes"].get(result.node.unique_id)
-    if node is None:
-        return
-    if node["resource_type"] in BUILT and result.status == "success":
-        metadata: dict[str, Any] = {"seconds": round(result.execution_time, 3)}
-        metadata |= tables.get((node["schema"], node["name"]), {})
-        yield dg.MaterializeResult(asset_key=TRANSLATOR.get_asset_key(node), metadata=metadata)
-    elif node["resource_type"] == "test":
-        yield from _test_event(content, node, result, night, shown)
+def _guarded_tables(project: Project, tables: AbstractSet[dg.AssetKey]) -> dict[str, dg.AssetKey]:
+    """Test -> the table whose check it is part of. Tests of ephemeral models, which are no assets, are left out."""
+    found = {}
+    for name, node in project.content["nodes"].items():
+        if node["resource_type"] == "test":
+            key = get_asset_check_key_for_test(project.content, TRANSLATOR, name, project=None)
+            if key is not None and key.asset_key in tables:
+                found[name] = key.asset_key
+    return found
 
 
-def _test_event(
-    content: dict[str, Any], node: dict[str, Any], result: Any, night: Night, shown: AbstractSet[dg.AssetCheckKey]
-) -> Iterator[Any]:
-    """Of a test on an ephemeral model, which is no asset, only the night's own list knows."""
-    status = str(result.status)
-    passed, is_warning = status == "pass", status == "warn"
-    state = "passed" if passed else "warned" if is_warning else "failed"
-    reason = "" if passed else str(result.message or status)
-    key = get_asset_check_key_for_test(content, TRANSLATOR, node["unique_id"], project=None)
-    night.note("/".join(key.asset_key.path) if key else "dbt", node["name"], state, reason, not is_warning)
-    if key in shown:
-        severity = dg.AssetCheckSeverity.WARN if is_warning else dg.AssetCheckSeverity.ERROR
+def _materializations(
+    content: dict[str, Any], results: list[Any], tables: dict[tuple[str, str], dict[str, Any]]
+) -> Iterator[dg.MaterializeResult[Any]]:
+    for result in results:
+        node = content["nodes"].get(result.node.unique_id)
+        if node is not None and node["resource_type"] in BUILT and result.status == "success":
+            metadata: dict[str, Any] = {"seconds": round(result.execution_time, 3)}
+            metadata |= tables.get((node["schema"], node["name"]), {})
+            yield dg.MaterializeResult(asset_key=TRANSLATOR.get_asset_key(node), metadata=metadata)
+
+
+def _check_results(
+    results: list[Any], guarded: Mapping[str, dg.AssetKey], night: Night
+) -> Iterator[dg.AssetCheckResult]:
+    """Every test noted for meta.check_results, and one result for each table with all of its tests listed."""
+    rows: dict[dg.AssetKey, list[dict[str, Any]]] = defaultdict(list)
+    for result in results:
+        if result.node.resource_type != "test":
+            continue
+        status = str(result.status)
+        state = {"pass": "passed", "warn": "warned"}.get(status, "failed")
+        reason = "" if status == "pass" else str(result.message or status)
+        key = guarded.get(result.node.unique_id)
+        is_blocking = str(result.node.config.severity).lower() != "warn"
+        night.note("/".join(key.path) if key else "dbt", result.node.name, state, reason, is_blocking)
+        if key is not None:
+            row = {"state": state, "test": result.node.name, "failing_rows": result.failures or 0, "reason": reason}
+            rows[key].append(row)
+    for key, tests in rows.items():
+        tests.sort(key=lambda row: (row["state"] == "passed", row["test"]))
+        states = [row["state"] for row in tests]
         yield dg.AssetCheckResult(
-            asset_key=key.asset_key,
-            check_name=key.name,
-            passed=passed,
-            severity=severity,
-            metadata={"status": status, "failing_rows": result.failures or 0, "reason": reason},
+            asset_key=key,
+            check_name=TESTS,
+            passed=states.count("passed") == len(states),
+            severity=dg.AssetCheckSeverity.ERROR if "failed" in states else dg.AssetCheckSeverity.WARN,
+            description="; ".join(f"{row['test']}: {row['reason']}" for row in tests if row["state"] != "passed"),
+            metadata={
+                "tests": len(tests),
+                "failed": states.count("failed"),
+                "results": dg.MetadataValue.table([dg.TableRecord(row) for row in tests]),
+            },
         )
 
 

@@ -1,0 +1,127 @@
+"""Configuration: what a wrong file is told, and what a right one means."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from salesops import config
+from salesops.config import ConfigError
+
+EXAMPLE = Path(__file__).parents[3] / "salesops.example.toml"
+
+
+def load(tmp_path: Path, text: str) -> config.Settings:
+    path = tmp_path / "salesops.toml"
+    path.write_text(text)
+    return config.load({"SALESOPS_CONFIG": str(path)})
+
+
+def refused(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    return str(caught.value)
+
+
+def test_without_a_file_the_practice_company_is_used(tmp_path):
+    settings = config.load({}, tmp_path)
+    assert settings.is_practice and settings.is_enabled("hubspot") and not settings.is_enabled("spreadsheets")
+
+
+def test_a_named_file_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match="no such file"):
+        config.load({"SALESOPS_CONFIG": str(tmp_path / "absent.toml")})
+
+
+def test_the_example_shows_the_defaults():
+    settings = config.load({"SALESOPS_CONFIG": str(EXAMPLE)})
+    assert settings.sources.hubspot.enabled and not settings.sources.spreadsheets.enabled
+    assert settings.company == config.Company(name="Example AB")
+    assert settings.leads == config.Leads() and settings.practice == config.Practice()
+    for entry in (("hubspot", "deals"), ("hubspot", "calls"), ("spreadsheets", "targets")):
+        assert settings.freshness.rule(*entry) == config.Freshness().rule(*entry)
+    assert settings.duplicates.rule("hubspot", "contacts") == config.DUPLICATES_DEFAULTS
+
+
+def test_the_example_names_every_key():
+    """A key that nobody can read about does not exist. Commented lines count: they show what may be written."""
+    text = EXAMPLE.read_text()
+    for name, field in config.Settings.model_fields.items():
+        section = field.annotation
+        assert f"[{name}" in text, name
+        for key in section.model_fields:
+            assert key in text, f"{name}.{key}"
+    assert tomllib.loads(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "accepted"),
+    [
+        ("[company]\nnmae = 'x'", "company.nmae", "timezone"),
+        ("[compny]\nname = 'x'", "compny", "company"),
+        ("[sources.hubspot]\ntoken = 'x'", "sources.hubspot.token", "base_url"),
+        ("[freshness.hubspot.deals]\nwarn = 1", "freshness.hubspot.deals.warn", "warn_hours"),
+        ("[freshness.hubspot.dels]\nwarn_hours = 1", "dels", "deals"),
+        ("[company]\ntimezone = 'Stockholm'", "company.timezone", "Europe/Stockholm"),
+        ("[company]\ncurrency = 'kronor'", "company.currency", "[A-Z]{3}"),
+        ("[company]\nfiscal_year_start_month = 13", "company.fiscal_year_start_month", "12"),
+        ("[company.business_hours]\nstart = '18:00'", "business_hours", "before end"),
+        ("[company]\nexclude_deal_name_pattern = '('", "exclude_deal_name_pattern", "regular expression"),
+        ("[freshness]\non_error = 'warn'", "freshness.on_error", "'flag'"),
+        ("[freshness]\nwarn_hours = 0", "freshness.warn_hours", "greater than 0"),
+        ("[sources.hubspot]\nbase_url = 'http://api.hubapi.com'", "base_url", "loopback"),
+        ("[sources.hubspot]\nbase_url = 'https://me:secret@x.y'", "base_url", "credentials"),
+        ("[practice]\nsize = 'huge'", "practice.size", "'small'"),
+    ],
+)
+def test_a_wrong_value_names_the_key_and_what_is_accepted(tmp_path, text, key, accepted):
+    message = refused(tmp_path, text)
+    assert key in message and accepted in message
+
+
+def test_a_file_that_is_no_toml_is_explained(tmp_path):
+    assert "not readable as TOML" in refused(tmp_path, "company = [")
+
+
+def test_an_object_takes_the_nearest_threshold(tmp_path):
+    text = "[freshness]\nerror_hours = 60\non_error = 'flag'\n[freshness.hubspot.calls]\nerror_hours = 80"
+    freshness = load(tmp_path, text).freshness
+    assert freshness.rule("hubspot", "calls").error_hours == 80
+    assert freshness.rule("hubspot", "calls").on_error == "flag"
+    assert freshness.rule("hubspot", "notes").error_hours == 60
+    assert freshness.rule("hubspot", "notes").warn_hours == 26
+
+
+def test_event_thresholds_of_deals_can_be_changed(tmp_path):
+    text = "[freshness.hubspot.deals]\nevent_error_business_hours = 90"
+    rule = load(tmp_path, text).freshness.rule("hubspot", "deals")
+    assert (rule.event_warn_business_hours, rule.event_error_business_hours) == (27, 90)
+
+
+def test_a_gate_blocks_unless_the_company_chose_to_flag(tmp_path):
+    settings = load(tmp_path, "")
+    assert settings.freshness.rule("hubspot", "deals").on_error == "block"
+    assert settings.duplicates.rule("hubspot", "contacts").on_error == "block"
+
+
+def test_paths_are_taken_from_the_folder_of_the_file(tmp_path):
+    settings = load(tmp_path, "[sources.spreadsheets]\nfolder = 'drop'\nmappings = ['maps/deals.toml']")
+    assert settings.sources.spreadsheets.folder == tmp_path / "drop"
+    assert settings.sources.spreadsheets.mappings == [tmp_path / "maps" / "deals.toml"]
+    assert not settings.is_practice and not settings.is_enabled("hubspot")
+
+
+def test_a_missing_token_names_the_variable():
+    with pytest.raises(ConfigError, match="HUBSPOT_ACCESS_TOKEN"):
+        config.hubspot_token({"HUBSPOT_ACCESS_TOKEN": "  "})
+
+
+def test_every_object_has_its_settings_row(tmp_path):
+    rows = load(tmp_path, "[sources.hubspot]").object_rows()
+    by_name = {(row["source"], row["object"]): row for row in rows}
+    assert by_name["hubspot", "deals"]["is_enabled"] and by_name["hubspot", "deals"]["is_required"]
+    assert not by_name["hubspot", "leads"]["is_required"]
+    assert not by_name["spreadsheets", "deals"]["is_enabled"]
+    assert all(row["warn_hours"] and row["error_hours"] and row["on_error"] for row in rows)

@@ -1,0 +1,142 @@
+"""The duplicate gate: what is one person, what is nobody's duplicate, what is new since the accepted state."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+
+from ingestion import landing
+from salesops import duplicates
+from salesops.config import DUPLICATES_DEFAULTS
+
+NOW = datetime(2026, 3, 31, 1, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+def raw():
+    with duckdb.connect() as connection:
+        landing.prepare(connection)
+        yield connection
+
+
+def contact(raw, record_id: int, *, deleted: bool = False, version: int = 1, **properties: str) -> None:
+    at = NOW.replace(minute=version)
+    payload = json.dumps({"id": str(record_id), "properties": properties})
+    values = [str(record_id), at, deleted, payload, str(version), version, at]
+    raw.execute("insert into raw.hubspot__contacts values (?, ?, ?, ?, ?, ?, ?)", values)
+
+
+def works_at(raw, record_id: int, company: int) -> None:
+    columns = [name for name, *_ in raw.execute("describe raw.hubspot__contacts_companies_links").fetchall()]
+    known = {"from_id": str(record_id), "to_id": str(company), "type_id": "1", "is_deleted": False, "batch_id": 1}
+    values = [known.get(name, NOW if name.endswith("_at") else "x") for name in columns]
+    places = ", ".join("?" * len(columns))
+    raw.execute(f"insert into raw.hubspot__contacts_companies_links values ({places})", values)
+
+
+def groups(raw) -> list[list[str]]:
+    return [group.record_ids for group in duplicates.find_groups(raw, "SE")]
+
+
+def judge(raw) -> duplicates.Verdict:
+    return duplicates.judge(raw, DUPLICATES_DEFAULTS, "SE")
+
+
+def test_the_same_mail_in_another_spelling_is_one_person(raw):
+    contact(raw, 1, email="Anna.Berg@Firma.se ")
+    contact(raw, 2, email="anna.berg@firma.se")
+    contact(raw, 3, email="anna.bergh@firma.se")
+    assert groups(raw) == [["1", "2"]]
+
+
+def test_a_shared_mailbox_is_nobodys_duplicate(raw):
+    contact(raw, 1, email="info@firma.se")
+    contact(raw, 2, email="INFO@firma.se")
+    assert groups(raw) == []
+
+
+@pytest.mark.parametrize("other", ["+46 70 123 45 67", "0046701234567", "070-123 45 67"])
+def test_the_same_phone_and_name_is_one_person(raw, other):
+    contact(raw, 1, phone="+46701234567", firstname="Åsa", lastname="Öberg")
+    contact(raw, 2, mobilephone=other, firstname="asa", lastname="OBERG")
+    assert groups(raw) == [["1", "2"]]
+
+
+def test_a_switchboard_with_other_names_is_nobodys_duplicate(raw):
+    contact(raw, 1, phone="+4681234567", firstname="Åsa", lastname="Öberg")
+    contact(raw, 2, phone="+4681234567", firstname="Lars", lastname="Ek")
+    assert groups(raw) == []
+
+
+def test_deleted_contacts_and_old_versions_do_not_count(raw):
+    contact(raw, 1, email="a@firma.se")
+    contact(raw, 2, email="a@firma.se")
+    contact(raw, 2, email="a@firma.se", deleted=True, version=2)
+    contact(raw, 3, email="a@firma.se")
+    contact(raw, 3, email="b@firma.se", version=2)
+    assert groups(raw) == []
+
+
+def test_without_an_accepted_state_everything_is_inherited(raw):
+    for number in range(60):
+        contact(raw, number, email=f"a{number // 2}@firma.se")
+    verdict = judge(raw)
+    assert verdict.passed and not verdict.has_baseline and verdict.group_count == 30
+
+
+def accepted(raw) -> None:
+    duplicates.accept(raw, duplicates.find_groups(raw, "SE"), "test", NOW)
+
+
+def test_new_groups_up_to_the_rule_pass_and_one_more_does_not(raw):
+    contact(raw, 9999, email="alone@firma.se")
+    accepted(raw)
+    for number in range(20):
+        contact(raw, number, email=f"a{number // 2}@firma.se")
+    assert judge(raw).passed and len(judge(raw).new) == 10
+    contact(raw, 20, email="a10@firma.se")
+    contact(raw, 21, email="a10@firma.se")
+    verdict = judge(raw)
+    assert not verdict.passed and "11 new groups" in verdict.reason
+
+
+def test_an_accepted_group_that_grows_is_new_again(raw):
+    contact(raw, 1, email="a@firma.se")
+    contact(raw, 2, email="a@firma.se")
+    accepted(raw)
+    assert judge(raw).new == []
+    contact(raw, 3, email="a@firma.se")
+    assert [group.record_ids for group in judge(raw).new] == [["1", "2", "3"]]
+
+
+def test_one_new_shared_mail_inside_one_company_is_refused(raw):
+    accepted(raw)
+    contact(raw, 1, email="a@firma.se")
+    contact(raw, 2, email="a@firma.se")
+    works_at(raw, 1, 77)
+    works_at(raw, 2, 78)
+    assert judge(raw).passed, "two employers: perhaps one person, but nobody is hurt yet"
+    works_at(raw, 2, 77)
+    verdict = judge(raw)
+    assert not verdict.passed and "shared inside one company" in verdict.reason
+
+
+def test_accepting_replaces_the_state_and_keeps_the_note(raw):
+    contact(raw, 1, email="a@firma.se")
+    contact(raw, 2, email="a@firma.se")
+    accepted(raw)
+    duplicates.accept(raw, [], "all merged", NOW)
+    assert raw.execute("select distinct note from raw.duplicate_baseline").fetchall() == [("all merged",)]
+    assert len(judge(raw).new) == 1
+
+
+def test_contacts_that_were_never_read_make_no_accepted_state(raw):
+    assert not duplicates.were_read(raw)
+    raw.execute(
+        "insert into raw.sync_state (source, object, state, last_success_at) values ('hubspot', 'contacts', 'ok', ?)",
+        [NOW],
+    )
+    assert duplicates.were_read(raw)

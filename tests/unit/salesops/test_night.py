@@ -1,0 +1,117 @@
+"""What a night decides before and after its job: instants, the lock, exit codes, the clock."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ingestion.landing import ObjectResult
+from salesops import night as nights
+from salesops.clock import Clock, parse_instant
+from salesops.config import ConfigError, Settings
+from salesops.layout import DataDirectory
+
+NOW = datetime(2026, 3, 31, 1, 15, tzinfo=UTC)
+
+
+def night(tmp_path: Path, **changes) -> nights.Night:
+    data = DataDirectory(tmp_path)
+    values = {
+        "settings": Settings(), "data": data, "clock": Clock(), "as_of": Clock().now(), "known_as_of": None,
+        "publish_to": data.published, "base_url": "", "token": "",
+    }  # fmt: skip
+    return nights.Night(**values | changes)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "published", "states", "code"),
+    [
+        (None, True, ["ok", "empty"], 0),
+        (None, True, ["ok", "not_permitted"], 0),
+        (None, True, ["ok", "failed"], 3),
+        (None, False, ["ok"], 1),
+        (None, False, ["failed"], 1),
+        ("401", True, ["failed"], 2),
+        ("401", False, ["failed"], 2),
+    ],
+)
+def test_when_several_exit_codes_apply_credentials_come_first_then_refusal_then_a_source(
+    tmp_path, credentials, published, states, code
+):
+    one = night(tmp_path)
+    one.credentials_error = credentials
+    one.objects = [ObjectResult("hubspot", f"object{n}", state) for n, state in enumerate(states)]
+    assert nights._exit_code(one, published) == code
+
+
+def test_a_second_process_is_kept_out_and_a_dead_holder_frees_the_lock(tmp_path):
+    data = DataDirectory(tmp_path)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "import sys, time, pathlib; from salesops.layout import DataDirectory as D\n"
+         "from salesops.night import locked\n"
+         "with locked(D(pathlib.Path(sys.argv[1]))): print('held', flush=True); time.sleep(60)", str(tmp_path)],
+        stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3],
+    )  # fmt: skip
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(nights.AlreadyRunning, match=str(holder.pid)), nights.locked(data):
+        pass
+    holder.kill()
+    holder.wait()
+    with nights.locked(data):
+        assert data.lock.read_text() == str(os.getpid())
+
+
+@pytest.mark.parametrize("text", ["2026-03-31", "2026-03-31T22:00:00", "yesterday", ""])
+def test_an_instant_needs_its_zone(text):
+    with pytest.raises(ValueError):
+        parse_instant(text)
+
+
+def test_an_instant_of_another_zone_is_the_same_instant():
+    assert parse_instant("2026-03-31T22:00:00+02:00") == datetime(2026, 3, 31, 20, tzinfo=UTC)
+
+
+def test_a_clock_set_ahead_goes_on_from_there():
+    clock = Clock.at_least(datetime.now(UTC) + timedelta(days=3))
+    before = clock.now()
+    time.sleep(0.01)
+    assert timedelta(0) < clock.now() - before < timedelta(seconds=5)
+    assert Clock.at_least(NOW).offset == timedelta(0), "never behind real time"
+
+
+def test_a_night_that_looks_back_knows_it(tmp_path):
+    now = Clock().now()
+    assert not night(tmp_path, as_of=now - timedelta(hours=1)).looks_back
+    assert night(tmp_path, as_of=now - timedelta(days=1)).looks_back
+    assert night(tmp_path, known_as_of=now).looks_back
+
+
+def test_a_spreadsheet_folder_or_mapping_that_is_not_there_stops_before_anything_is_written(tmp_path):
+    configuration = tmp_path / "salesops.toml"
+    environment = {"SALESOPS_CONFIG": str(configuration), "SALESOPS_DATA": str(tmp_path / "data")}
+    for text, message in (("folder = 'absent'", "no folder"), ("mappings = ['absent.toml']", "no file")):
+        configuration.write_text(f"[sources.spreadsheets]\n{text}\n")
+        with pytest.raises(ConfigError, match=message), nights.opened(environment):
+            pass
+    assert not (tmp_path / "data").exists()
+
+
+def test_dbt_is_told_every_setting_that_models_read(tmp_path):
+    """A variable that the project declares and the night forgets would silently keep its default."""
+    import duckdb
+    import yaml
+
+    from ingestion import landing
+
+    one = night(tmp_path)
+    with duckdb.connect(str(one.data.warehouse)) as connection:
+        landing.prepare(connection)
+    project = yaml.safe_load((nights.DBT / "dbt_project.yml").read_text())
+    fixed = {"calendar_start", "calendar_end", "duplicates"}
+    assert set(project["vars"]) - fixed == set(one.dbt_vars())

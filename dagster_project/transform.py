@@ -7,6 +7,7 @@ its connections are closed before anything else opens the files.
 import contextlib
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -50,7 +51,12 @@ class Translator(DagsterDbtTranslator):
         return "publish" if schema == "meta" else schema
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        return str(dbt_resource_props.get("description") or "")
+        """What the YAML says, else the comment that every model opens with: its grain."""
+        opening = re.match(
+            r"(?:\s*\{\{.*?\}\}\s*)?((?:--[^\n]*\n)+)", dbt_resource_props.get("raw_code") or "", re.DOTALL
+        )
+        comment = re.sub(r"^-- ?", "", opening.group(1), flags=re.MULTILINE).strip() if opening else ""
+        return str(dbt_resource_props.get("description") or comment[:1].upper() + comment[1:])
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         return [OWNER]

@@ -1,0 +1,111 @@
+"""A source that breaks: its assets are there and marked, its checks are red, and the other steps still run."""
+
+from __future__ import annotations
+
+import dagster as dg
+import duckdb
+import pytest
+
+from dagster_project import ingest
+from ingestion.landing import ObjectResult
+from ingestion.session import CredentialsError
+from salesops.clock import Clock
+from salesops.config import Settings
+from salesops.layout import DataDirectory
+from salesops.night import Night
+
+
+@pytest.fixture
+def night(tmp_path) -> Night:
+    now = Clock().now()
+    return Night(Settings(), DataDirectory(tmp_path), Clock(), now, None, tmp_path / "published", "", "")
+
+
+def run(night: Night, monkeypatch, reader) -> tuple[dg.ExecuteInProcessResult, list[str]]:
+    """The night's first step with another reader, and a step after it."""
+    monkeypatch.setattr(ingest, "_read_hubspot", reader)
+    ran = []
+
+    @dg.asset(deps=[dg.AssetKey(["raw", "hubspot__deals"])])
+    def afterwards() -> None:
+        ran.append("afterwards")
+
+    assets = [*ingest.build_ingest(night.settings), afterwards]
+    return dg.materialize(assets, resources={"night": night}, raise_on_error=False), ran
+
+
+def read_all(states: dict[str, ObjectResult]):
+    from ingestion.objects import HUBSPOT
+
+    def reader(_: Night):
+        for entry in HUBSPOT:
+            yield states.get(entry.name) or ObjectResult("hubspot", entry.name, "ok")
+
+    return reader
+
+
+def failed_checks(result) -> set[tuple[str, str]]:
+    return {(e.asset_key.path[-1], e.check_name) for e in result.get_asset_check_evaluations() if not e.passed}
+
+
+def test_an_object_that_failed_still_materializes_and_the_night_goes_on(night, monkeypatch):
+    failed = ObjectResult("hubspot", "deals", "failed", "503 for an hour")
+    result, ran = run(
+        night,
+        monkeypatch,
+        read_all(
+            {
+                "deals": failed,
+                "owners": ObjectResult("hubspot", "owners", "failed", "x"),
+                "pipelines": ObjectResult("hubspot", "pipelines", "failed", "x"),
+            }
+        ),
+    )
+    assert result.success and ran == ["afterwards"]
+    (event,) = [
+        e for e in result.asset_materializations_for_node("hubspot") if e.asset_key.path[-1] == "hubspot__deals"
+    ]
+    assert event.metadata["state"].value == "failed"
+    assert ("hubspot__deals", "was_read") in failed_checks(result)
+    assert ("hubspot__contacts", "was_read") not in failed_checks(result)
+
+
+@pytest.mark.parametrize("name", ["deals", "owners", "pipelines"])
+def test_an_empty_table_that_every_company_has_stops_the_night(night, monkeypatch, name):
+    """Deals, owners and pipelines answered with nothing: that is no company, and the marts would say zero."""
+    others = {n: ObjectResult("hubspot", n, "failed", "x") for n in ("deals", "owners", "pipelines") if n != name}
+    result, ran = run(night, monkeypatch, read_all(others))
+    assert not result.success and ran == []
+    assert failed_checks(result) >= {(f"hubspot__{name}", "is_not_empty")}
+
+
+def test_counts_that_do_not_balance_stop_the_night(night, monkeypatch):
+    lost = ObjectResult("hubspot", "calls", "ok", rows_read=10, rows_appended=6, rows_unchanged=2, rows_quarantined=1)
+    failed = {n: ObjectResult("hubspot", n, "failed", "x") for n in ("deals", "owners", "pipelines")}
+    result, ran = run(night, monkeypatch, read_all(failed | {"calls": lost}))
+    assert not result.success and ran == []
+    assert ("hubspot__calls", "counts_balance") in failed_checks(result)
+
+
+def test_a_source_that_breaks_in_the_middle_owes_a_word_about_every_object(night, monkeypatch):
+    def breaks(_: Night):
+        yield ObjectResult("hubspot", "calls", "ok")
+        raise RuntimeError("an answer nobody foresaw")
+
+    result, ran = run(night, monkeypatch, breaks)
+    assert result.success and ran == ["afterwards"]
+    states = {r.object: (r.state, r.reason) for r in night.objects}
+    assert states["calls"][0] == "ok"
+    assert states["deals"] == ("failed", "RuntimeError: an answer nobody foresaw")
+    with duckdb.connect(str(night.data.warehouse)) as connection:
+        kept = dict(connection.execute("select object, state from raw.sync_state").fetchall())
+    assert kept["deals"] == "failed"
+
+
+def test_refused_credentials_are_remembered_for_the_exit_code(night, monkeypatch):
+    def refused(_: Night):
+        raise CredentialsError("HUBSPOT_ACCESS_TOKEN was refused (401)")
+        yield
+
+    run(night, monkeypatch, refused)
+    assert night.credentials_error == "HUBSPOT_ACCESS_TOKEN was refused (401)"

@@ -5,48 +5,17 @@ Two nights with three lived days between them: what changed, vanished and was me
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from datetime import date, datetime
 from decimal import Decimal
-from pathlib import Path
 
-import duckdb
 import pytest
-
-ROOT = Path(__file__).parents[2]
-SALESOPS = str(Path(sys.executable).with_name("salesops"))
 
 pytestmark = [pytest.mark.night, pytest.mark.timeout(600)]
 
 
-def run(data: Path, *command: str) -> None:
-    environment = os.environ | {"SALESOPS_DATA": str(data), "SALESOPS_CONFIG": ""}
-    environment.pop("SALESOPS_CONFIG")
-    done = subprocess.run(command, cwd=data, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory):
-    """(published marts, truth) after two nights with three days between them."""
-    data = tmp_path_factory.mktemp("truth")
-    run(data, SALESOPS, "nightly")
-    run(data, SALESOPS, "tomorrow", "--days", "3")
-    run(data, SALESOPS, "nightly")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    truth = [sys.executable, "-m", "sandbox", "truth", "--state", str(data / "sandbox")]
-    subprocess.run(truth, cwd=ROOT, env=environment, check=True, capture_output=True)
-    with duckdb.connect(str(data / "published" / "marts.duckdb"), read_only=True) as connection:
-        connection.execute("set timezone = 'UTC'")
-        yield connection, json.loads((data / "sandbox" / "truth.json").read_text())
-
-
 @pytest.fixture(scope="module")
 def deals(lived) -> dict[str, dict]:
-    connection, _ = lived
+    connection = lived.marts
     cursor = connection.execute("select * from pipeline.deals where source = 'hubspot'")
     names = [column[0] for column in cursor.description]
     return {row[names.index("deal_id")]: dict(zip(names, row, strict=True)) for row in cursor.fetchall()}
@@ -61,14 +30,14 @@ def day(text: str | None) -> date | None:
 
 
 def test_every_deal_that_lives_is_there_and_no_other(lived, deals):
-    truth = lived[1]["deals"]
+    truth = lived.truth["deals"]
     living = {deal_id for deal_id, deal in truth.items() if deal["life_state"] in ("open", "won", "lost")}
     assert {deal_id for deal_id, deal in deals.items() if deal["life_state"] in ("open", "won", "lost")} == living
     assert set(deals) <= set(truth)
 
 
 def test_deals_that_went_after_the_first_night_say_how(lived, deals):
-    truth = lived[1]["deals"]
+    truth = lived.truth["deals"]
     gone = {deal_id: deal for deal_id, deal in deals.items() if deal["life_state"] in ("removed", "merged")}
     assert gone
     assert {i: deal["life_state"] for i, deal in gone.items()} == {i: truth[i]["life_state"] for i in gone}
@@ -96,7 +65,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_living_deal_says_what_is_true(lived, deals, field):
-    truth = lived[1]["deals"]
+    truth = lived.truth["deals"]
     expected = {
         i: FIELDS[field](truth[i]) for i, deal in deals.items() if deal["life_state"] in ("open", "won", "lost")
     }
@@ -106,7 +75,7 @@ def test_every_living_deal_says_what_is_true(lived, deals, field):
 
 
 def test_stage_visits_of_every_living_deal_are_the_moves_that_happened(lived, deals):
-    connection, world = lived
+    connection, world = lived.marts, lived.truth
     rows = connection.execute(
         "select deal_key, stage_id, entered_at, exited_at from pipeline.deal_stage_visits order by all"
     ).fetchall()
@@ -129,11 +98,11 @@ def test_stage_visits_of_every_living_deal_are_the_moves_that_happened(lived, de
 
 
 def headline(lived, query: str) -> tuple:
-    return lived[0].execute(query + " where period_grain = 'all' and dimension = 'company'").fetchone()
+    return lived.marts.execute(query + " where period_grain = 'all' and dimension = 'company'").fetchone()
 
 
 def test_win_rate_sales_cycle_and_open_pipeline(lived):
-    connection, truth = lived
+    connection, truth = lived.marts, lived.truth
     rate = truth["win_rate"]["all"]
     won, lost, share, won_value, lost_value = headline(
         lived, "select won_count, lost_count, win_rate, won_value, lost_value from kpi.win_rate"
@@ -155,7 +124,7 @@ def test_win_rate_sales_cycle_and_open_pipeline(lived):
     ("dimension", "part"), [("owner", "by_owner"), ("source", "by_source"), ("pipeline", "by_pipeline")]
 )
 def test_win_rate_by_dimension(lived, dimension, part):
-    connection, truth = lived
+    connection, truth = lived.marts, lived.truth
     rows = connection.execute(
         "select member_key, won_count, lost_count from kpi.win_rate where period_grain = 'all' and dimension = ?",
         [dimension],
@@ -167,7 +136,7 @@ def test_win_rate_by_dimension(lived, dimension, part):
 
 
 def test_losses_by_stage(lived):
-    connection, truth = lived
+    connection, truth = lived.marts, lived.truth
     rows = connection.execute(
         """select stages.stage_id, sum(lost_count), sum(lost_value) from kpi.loss_analysis
            left join (select stage, pipeline, min(stage_id) as stage_id from pipeline.stages group by all) as stages

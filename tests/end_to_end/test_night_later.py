@@ -35,7 +35,7 @@ while not Path(stop).exists():
         seen.add(connection.execute("select publication_id from meta.publication").fetchone()[0])
     assert tables > 10 and rows > 0
     looks += 1
-    time.sleep(1)
+    time.sleep(2)
 print(looks, len(seen))
 """
 

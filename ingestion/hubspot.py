@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import duckdb
 import orjson
 
+from ingestion import merges
 from ingestion.hubspot_reader import Known, ObjectReader, is_due, read_pages
 from ingestion.hubspot_streams import ACCOUNT_INFO, REQUIRED, SCOPES, SMALL_LISTS, SOURCE, STREAMS, SmallList, Stream
 from ingestion.landing import Batch, ObjectResult, Spool, land, prepare, record_failure
@@ -164,7 +165,11 @@ def _land_or_record(
         try:
             with open_connection() as connection:
                 return land(connection, batch)
-        except (duckdb.DataError, duckdb.ProgrammingError) as caught:  # an answer that the tables cannot hold
+        except (
+            duckdb.DataError,
+            duckdb.IntegrityError,
+            duckdb.ProgrammingError,
+        ) as caught:  # an answer that the tables cannot hold
             error = caught
         finally:
             batch.spool.remove()
@@ -231,7 +236,7 @@ def _stream_read(
     def read() -> Batch:
         if isinstance(properties, Exception):
             raise properties
-        spool = Spool(source.spool_dir / f"{SOURCE}__{stream.name}")
+        spool = Spool(source.spool_dir / f"{SOURCE}__{stream.name}", merges.STATED if stream.can_merge else ())
         reader = ObjectReader(source.session, stream, properties, spool, now)
         until = max(now, known.watermark or now)
         since = None

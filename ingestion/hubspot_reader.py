@@ -142,8 +142,7 @@ class ObjectReader:
             params["propertiesWithHistory"] = ",".join(history)
         ids = []
         for page in self._pages(params, HISTORY_PAGE if history else PAGE):
-            self._keep(page, changed=not archived)
-            ids += _ids(page)
+            ids += self._keep(page, changed=not archived)
         return ids
 
     def _pages(self, params: dict[str, str], limit: int) -> Iterator[Page]:
@@ -168,8 +167,7 @@ class ObjectReader:
             )
             if not page.content["results"]:
                 return
-            self._keep(page)
-            highest = max((int(id) for id in _ids(page) if id.isdigit()), default=0)
+            highest = max((int(id) for id in self._keep(page) if id.isdigit()), default=0)
             if highest <= last:
                 raise PermanentSourceError(f"POST {self._path}/search: ids at or below {last} sent again")
             last = highest
@@ -197,8 +195,7 @@ class ObjectReader:
         found: set[str] = set()
         for some in _batches(ids, HISTORY_PAGE if history else PAGE):
             page = self._batch_read(some, self.properties, history, archived)
-            self._keep(page, changed=not archived)
-            found.update(_ids(page))
+            found.update(self._keep(page, changed=not archived))
         return found
 
     def _batch_read(self, ids: Iterable[str], properties: list[str], history: tuple[str, ...], archived: bool) -> Page:
@@ -270,10 +267,13 @@ class ObjectReader:
         for body in pages:
             self.spool.add_links(target, asked, body)
 
-    def _keep(self, page: Page, changed: bool = True) -> None:
+    def _keep(self, page: Page, changed: bool = True) -> list[str]:
+        """Spool the page's records; their ids."""
+        ids = _ids(page)
         self.spool.add_page(page.body, page.content["results"])
         if changed:
-            self._changed.update(dict.fromkeys(_ids(page)))
+            self._changed.update(dict.fromkeys(ids))
+        return ids
 
 
 def _batches(items: Iterable[str], size: int) -> Iterator[list[str]]:

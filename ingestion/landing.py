@@ -7,7 +7,8 @@ instruction and run again ends in the same contents as one that was never killed
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -150,10 +151,12 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
     entry, spool = batch.entry, batch.spool
     landing: Landing = {"batch_id": batch_id, "now": batch.now}
     was_empty = one(connection, f"select count(*) from (select 1 from {entry.table} limit 1)") == 0
-    _insert_records(connection, batch, batch_id)
+    with _one_thread(connection):
+        _insert_records(connection, batch, batch_id)
     tombstones = 0
     if batch.follows_merges:
-        tombstones += merges.append_tombstones(connection, entry.table, batch.aliases, batch_id, batch.now)
+        is_stated = spool.has_watched or not spool.watched
+        tombstones += merges.append_tombstones(connection, entry.table, batch.aliases, batch_id, batch.now, is_stated)
     if spool.is_complete and not was_empty:
         tombstones += _append_vanished(connection, batch, batch_id)
     _prune(connection, entry.table, batch_id, was_empty)
@@ -182,6 +185,18 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
         seconds=batch.seconds,
         preview=_preview(connection, entry.table, batch_id),
     )
+
+
+@contextmanager
+def _one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A spooled file is parsed by one thread anyway; a second one only leaves row groups half full.
+
+    The checkpoint then writes them again: 200,000 contacts cost 0.35 CPU-seconds more, and 75 MB instead of 54.
+    """
+    threads = one(connection, "select current_setting('threads')")
+    connection.execute("set threads = 1")
+    yield
+    connection.execute(f"set threads = {int(threads)}")  # not after an error: DuckDB then takes nothing but a rollback
 
 
 def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int) -> None:

@@ -14,15 +14,24 @@ import duckdb
 _MERGED = """'{"id":' || to_json(l.loser) || ',"merged_into":' || to_json(l.survivor) || ',"tombstone":"merged"}'"""
 
 
+STATED = ("hs_merged_object_ids", "hs_calculated_merged_vids")  # the survivor's properties that name the losers
+
+
 def append_tombstones(
-    connection: duckdb.DuckDBPyConnection, table: str, aliases: Mapping[str, str], batch_id: int, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    aliases: Mapping[str, str],
+    batch_id: int,
+    now: datetime,
+    is_stated: bool = True,
 ) -> int:
     """Write a tombstone for every loser that this batch or an earlier one names. Returns how many rows were added.
 
     A loser that the vendor still lists (seen in the field) is not landed as live: the survivor's word wins. A
     tombstone that says nothing new is taken out again with the rest of what the batch repeats.
     """
-    survivors, instants = _edges(connection, table, batch_id)
+    survivors = _earlier(connection, table)
+    instants = _stated(connection, table, batch_id, survivors) if is_stated else {}
     survivors |= {asked: answered for asked, answered in aliases.items() if asked != answered}
     losers = [
         {"loser": loser, "survivor": _last(survivors, loser), "merged_at": instants.get(loser)} for loser in survivors
@@ -55,22 +64,25 @@ def append_tombstones(
     return int(row[0]) if row else 0
 
 
-def _edges(
-    connection: duckdb.DuckDBPyConnection, table: str, batch_id: int
-) -> tuple[dict[str, str], dict[str, datetime]]:
-    """loser -> survivor as stated by earlier tombstones and by the records of this batch, and when, where said."""
-    survivors: dict[str, str] = dict(
+def _earlier(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """loser -> survivor as stated by earlier tombstones."""
+    return dict(
         connection.execute(
             f"""select record_id, arg_max(payload ->> '$.merged_into', (version_at, landed_at, batch_id)) from {table}
                 where is_deleted and contains(payload::varchar, '"tombstone":"merged"') group by record_id"""
         ).fetchall()
     )
+
+
+def _stated(
+    connection: duckdb.DuckDBPyConnection, table: str, batch_id: int, survivors: dict[str, str]
+) -> dict[str, datetime]:
+    """Add to `survivors` what the records of this batch say; loser -> when, where said."""
     instants: dict[str, datetime] = {}
     stated = connection.execute(
-        f"""select record_id, payload ->> '$.properties.hs_merged_object_ids',
-                payload ->> '$.properties.hs_calculated_merged_vids'
-            from {table} where batch_id = ? and (contains(payload::varchar, '"hs_merged_object_ids":"')
-                or contains(payload::varchar, '"hs_calculated_merged_vids":"'))""",
+        f"""select record_id, {", ".join(f"payload ->> '$.properties.{name}'" for name in STATED)}
+            from {table} where batch_id = ?
+                and ({" or ".join(f'''contains(payload::varchar, '"{name}":"')''' for name in STATED)})""",
         [batch_id],
     ).fetchall()
     for survivor, ids, vids in sorted(stated):
@@ -79,7 +91,7 @@ def _edges(
                 survivors[loser] = survivor
                 if merged_at is not None:
                     instants[loser] = merged_at
-    return survivors, instants
+    return instants
 
 
 def _named(ids: str | None, vids: str | None) -> dict[str, datetime | None]:

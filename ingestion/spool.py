@@ -20,8 +20,10 @@ RECORDS, HISTORIES, ROWS = "records", "histories", "rows"
 class Spool:
     """One object's answers of one run. The directory is emptied first: what a killed run left there never counts."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, watched: tuple[str, ...] = ()):
         self.directory = Path(directory)
+        self.watched = watched  # properties of which landing wants to know whether any record has one filled
+        self.has_watched = False
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
         self._files: dict[str, BinaryIO] = {}
@@ -35,14 +37,17 @@ class Spool:
     def add_page(self, body: bytes, results: list[Any]) -> None:
         """A page of records `{"results": [{"id", "properties", ..}]}`; `results` is what `body` was checked to hold."""
         self.rows_read += len(results)
-        good = [r for r in results if type(r) is dict and self._has_what_landing_needs(r)]
+        good = [r for r in results if type(r) is dict and r.get("id") and type(r.get("properties")) is dict]
         if len(good) != len(results):
-            self.refused += [_refusal(r) for r in results if not (type(r) is dict and self._has_what_landing_needs(r))]
+            kept = {id(r) for r in good}
+            self.refused += [_refusal(r) for r in results if id(r) not in kept]
             body = orjson.dumps({"results": good})
         elif b'"results":[' not in body:  # blanks between tokens would be kept, and differ by endpoint
             body = orjson.dumps({"results": good})
         self.top_keys.update(*good)
         self.shapes.update([tuple(r["properties"]) for r in good])
+        if not self.has_watched:
+            self.has_watched = any(r["properties"].get(name) for name in self.watched for r in good)
         self._write(RECORDS, body)
 
     def add_histories(self, body: bytes) -> None:
@@ -100,10 +105,6 @@ class Spool:
         if b"\n" in body or b"\r" in body:  # only ever blanks between tokens: JSON escapes them inside text
             body = body.replace(b"\r", b" ").replace(b"\n", b" ")
         self._files[name].write(body + b"\n")
-
-    @staticmethod
-    def _has_what_landing_needs(record: dict[str, Any]) -> bool:
-        return bool(record.get("id")) and type(record.get("properties")) is dict
 
 
 def _canonical(value: dict[str, Any]) -> str:

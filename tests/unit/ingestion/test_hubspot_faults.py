@@ -273,6 +273,47 @@ def test_property_definitions_of_another_form_fail_that_object_only(quiet_portal
     assert "calls" in (results["properties"].reason or "")
 
 
+@pytest.mark.parametrize("value", ["maybe", {"really": 1}], ids=str)
+def test_an_answer_that_the_tables_cannot_hold_fails_that_object_only(
+    quiet_portal, warehouse, contents, monkeypatch, value
+) -> None:
+    real = server_module.Reader.page
+
+    def lying(self, object_type, *rest):
+        answer = real(self, object_type, *rest)
+        if object_type == "deals":
+            answer.body["results"] = [row | {"archived": value} for row in answer.body["results"]]
+        return answer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server_module.Reader, "page", lying)
+        results = warehouse.sync(quiet_portal)
+    assert {name for name, result in results.items() if result.state == "failed"} == {"deals"}
+    assert results["deals"].reason
+    warehouse.sync(quiet_portal)
+    assert warehouse.contents() == contents
+
+
+def test_records_that_are_none_are_quarantined_and_counted(quiet_portal, warehouse, monkeypatch) -> None:
+    real = server_module.Reader.page
+
+    def lying(self, object_type, *rest):
+        answer = real(self, object_type, *rest)
+        if object_type == "deals" and answer.body["results"]:
+            answer.body["results"][:4] = [None, {"properties": {"a": "1"}}, {"id": "5"}, "text"]
+        return answer
+
+    monkeypatch.setattr(server_module.Reader, "page", lying)
+    deals = warehouse.sync(quiet_portal)["deals"]
+    assert deals.state == "ok" and deals.rows_quarantined > 0 and deals.rows_quarantined % 4 == 0
+    assert deals.rows_read == deals.rows_appended + deals.rows_unchanged + deals.rows_quarantined
+    reasons = warehouse.query(
+        "select reason, count(*) from raw.quarantine where object = 'deals' group by 1 order by 1"
+    )
+    each = deals.rows_quarantined // 4
+    assert reasons == [("no id", each), ("no properties", each), ("not a record", 2 * each)]
+
+
 class TestCredentials:
     @pytest.mark.parametrize("fault", [[], ["unauthorized"]], ids=["wrong token", "revoked"])
     def test_a_refused_token_ends_the_source_before_anything_is_written(self, quiet_portal, warehouse, fault) -> None:

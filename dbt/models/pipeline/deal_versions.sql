@@ -99,8 +99,9 @@ select
     cast(case when typed.currency_typed = '{{ var("company_currency") }}' then typed.amount_typed end as decimal(18, 2)) as amount_base,
     cast(try_cast(typed.close_date as date) as date) as close_date,
     cast(typed.owner_key as string) as owner_key,
-    cast(owners.team as string) as team,
+    cast(teams.team as string) as team,
     cast(typed.forecast_category as string) as forecast_category,
     cast(typed.is_reconstructed as boolean) as is_reconstructed
 from typed
-left join {{ ref('owners') }} as owners on typed.owner_key = owners.owner_key
+left join {{ ref('int_pipeline__owner_teams') }} as teams
+    on typed.owner_key = teams.owner_key and typed.valid_from >= teams.valid_from and (typed.valid_from < teams.valid_to or teams.valid_to is null)

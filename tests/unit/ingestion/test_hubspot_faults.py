@@ -16,7 +16,7 @@ from sandbox.servers.hubspot import Portal, serve
 from tests.unit.ingestion.practice import Warehouse, change, portal_now, some, tiny_world
 
 TOKEN = "pat-eu1-never-to-be-seen-0123456789"
-PATIENCE = {"timeout_seconds": (1.0, 0.4), "attempts": 4}
+PATIENCE = {"timeout_seconds": (5.0, 0.9), "attempts": 4}
 
 pytestmark = pytest.mark.usefixtures("small_pages")
 
@@ -97,7 +97,7 @@ def test_what_lasts_is_bounded_reported_and_made_good_later(
     quiet_portal, warehouse, contents, fault, says, requests
 ) -> None:
     quiet_portal.set_faults([fault])
-    results = warehouse.sync(quiet_portal, **PATIENCE)
+    results = warehouse.sync(quiet_portal, attempts=4)
     assert {name for name, result in results.items() if result.state != "ok"} == {"contacts"}
     assert results["contacts"].state == "failed"
     assert says in (results["contacts"].reason or "")
@@ -115,7 +115,7 @@ def test_what_lasts_is_bounded_reported_and_made_good_later(
 @pytest.mark.parametrize("fault", ["reset:objects/contacts@1x999", "hang:objects/contacts@1x999"])
 def test_a_dead_line_is_bounded(quiet_portal, warehouse, fault) -> None:
     quiet_portal.set_faults([fault])
-    results = warehouse.sync(quiet_portal, timeout_seconds=(1.0, 0.15), attempts=2)
+    results = warehouse.sync(quiet_portal, timeout_seconds=(5.0, 0.6), attempts=2)
     assert {name for name, result in results.items() if result.state != "ok"} == {"contacts"}
     assert len([call for call in quiet_portal.calls if "objects/contacts" in call["path"]]) <= 8
 
@@ -125,7 +125,7 @@ def test_pages_get_smaller_when_answers_are_slow(quiet_portal, warehouse, conten
 
     monkeypatch.setattr(hubspot_reader, "HISTORY_PAGE", 40)
     quiet_portal.set_faults(["hang:objects/contacts@1x2"])
-    warehouse.sync(quiet_portal, timeout_seconds=(1.0, 0.3), attempts=2)
+    warehouse.sync(quiet_portal, timeout_seconds=(5.0, 0.6), attempts=2)
     paths = [call["path"] for call in quiet_portal.calls if "objects/contacts?" in call["path"]]
     assert ["limit=40" in path for path in paths[:2]] == [True, True]
     assert "limit=20" in paths[2]
@@ -376,6 +376,22 @@ class TestCredentials:
         results = warehouse.sync(quiet_portal)
         assert {name for name, result in results.items() if result.state == "failed"} >= {"contacts"}
         assert TOKEN not in repr(results)
+
+
+def test_a_night_within_the_vendors_limits_is_never_refused(portal, warehouse) -> None:
+    warehouse.sync(portal)
+    portal.limits = True
+    results = warehouse.sync(portal, rate_per_second=9.0)
+    assert {name for name, result in results.items() if result.state != "ok"} == set()
+    assert not [call for call in portal.calls if call["status"] == 429]
+
+
+def test_a_night_past_the_vendors_limits_waits_as_told(portal, warehouse) -> None:
+    warehouse.sync(portal)
+    portal.limits = True
+    results = warehouse.sync(portal)
+    assert {name: result.reason for name, result in results.items() if result.state != "ok"} == {}
+    assert [call for call in portal.calls if call["status"] == 429]
 
 
 def test_the_night_keeps_its_own_time(quiet_portal, warehouse) -> None:

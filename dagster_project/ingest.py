@@ -21,6 +21,13 @@ OWNER = "team:sales-operations"
 MUST_HAVE_ROWS = (("hubspot", "deals"), ("hubspot", "owners"), ("hubspot", "pipelines"), ("spreadsheets", "deals"))
 KINDS = {"hubspot": {"hubspot", "duckdb"}, "spreadsheets": {"excel", "duckdb"}}
 TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheet"}
+BOOKS = {
+    "raw.sync_state": "Where the extraction of each object stands; moves in the same transaction as its rows",
+    "raw.quarantine": "Rows that were refused, with their coordinates and the reason",
+    "raw.settings_objects": "What is enabled, and the thresholds of each source object, as configured for this night",
+    "raw.spreadsheet_files": "Spreadsheet files that were landed, by content",
+    "raw.batches": "One row for each landed batch, with its counts",
+}
 COUNTS = (
     "requests", "retries", "bytes", "rows_read", "rows_appended", "rows_unchanged", "rows_quarantined", "deletions",
     "links_appended", "history_appended",
@@ -29,8 +36,23 @@ COUNTS = (
 Result = dg.MaterializeResult[Any] | dg.AssetCheckResult
 
 
-def build_ingest(settings: Settings) -> list[dg.AssetsDefinition]:
-    return [_source_asset(source, settings) for source in ("hubspot", "spreadsheets") if settings.is_enabled(source)]
+def build_ingest(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
+    """An asset for each raw table of an enabled source; the other tables are there too, as what nobody fills."""
+    enabled = [source for source in TITLES if settings.is_enabled(source)]
+    return [*(_source_asset(source, settings) for source in enabled), *_tables_without_a_step(enabled)]
+
+
+def _tables_without_a_step(enabled: list[str]) -> Iterator[dg.AssetSpec]:
+    """Tables that models read and no step of the graph owns: the landing's books, and sources that are not enabled."""
+    described = dict(BOOKS)
+    for entry in ALL_OBJECTS:
+        if entry.source not in enabled:
+            text = f"{TITLES[entry.source]} {entry.name}: not enabled: not asked, the table stays as it is"
+            names = [entry.table, *(entry.link_table(target) for target in entry.links)]
+            names += [entry.history_table] if entry.has_history else []
+            described |= dict.fromkeys(names, text)
+    for table, text in described.items():
+        yield dg.AssetSpec(raw_key(table), description=text, group_name="raw", owners=[OWNER], kinds={"duckdb"})
 
 
 def raw_key(table: str) -> dg.AssetKey:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,8 +24,12 @@ def serve(environ: Mapping[str, str], port: int) -> int:
     daemon = [str(bin_folder / "dagster-daemon"), "run", *workspace]
     print(f"http://127.0.0.1:{port}  (Ctrl-C ends it; the schedule every_night runs while this is open)", flush=True)
     children = [subprocess.Popen(command, cwd=ROOT) for command in (page, daemon)]
+    signal.signal(signal.SIGTERM, _interrupt)  # a service manager's way of saying Ctrl-C
+    signal.signal(signal.SIGINT, _interrupt)
     try:
-        return children[0].wait()
+        while all(child.poll() is None for child in children):
+            time.sleep(0.5)
+        return 1  # one of them ended by itself; what it said is above
     except KeyboardInterrupt:
         return 0
     finally:
@@ -31,3 +37,7 @@ def serve(environ: Mapping[str, str], port: int) -> int:
             child.terminate()
         for child in children:
             child.wait()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,6 +1,6 @@
 """CPU-seconds per million contacts, from a local server to the committed raw table.
 
-    python bench/landing.py [--records 200000] [--properties 25] [--shuffled] [--repeat 1]
+    python bench/landing.py [--records 200000] [--properties 25] [--shuffled] [--repeat 3]
 
 Prints, on the same pages: the floor (drained by `requests`; read by DuckDB from disk into a JSON table), our landing,
 and a `dlt` REST source into DuckDB (its cheapest loader format: Parquet) where dlt is installed (extra `bench`).
@@ -236,7 +236,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--properties", type=int, default=25)
     parser.add_argument("--shuffled", action="store_true", help="properties not sorted by name, as a vendor may send")
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--only", choices=MEASURES, action="append")
     for hidden in ("--measure", "--base", "--folder"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -248,17 +248,25 @@ def main() -> int:
     if arguments.measure:
         measure_here(arguments.measure, arguments.base, Path(arguments.folder))
         return 0
-    kept = True
+    least: dict[str, float] = {}  # other work on the machine only ever adds: the least of the repeats is compared
     with served(arguments) as base:
         for _ in range(arguments.repeat):
-            found = {name: measure(name, base) for name in arguments.only or MEASURES}
-            ours, dlt = found.get("ours"), found.get("dlt")
-            if ours and dlt:
-                print(f"dlt / ours: {dlt / ours:.1f}; at least 5 wanted")
-                kept = kept and dlt / ours >= 5
-            if ours:
-                print(f"ours at most 35: {'yes' if ours <= 35 else 'NO'}")
-                kept = kept and ours <= 35
+            for name in arguments.only or MEASURES:
+                found = measure(name, base)
+                if found is not None:
+                    least[name] = min(found, least.get(name, found))
+    return verdict(least.get("ours"), least.get("dlt"))
+
+
+def verdict(ours: float | None, dlt: float | None) -> int:
+    """Print what the limits say; 1 when one of them is broken."""
+    kept = True
+    if ours is not None:
+        print(f"ours {ours:.1f}; at most 35 wanted")
+        kept = ours <= 35
+    if ours is not None and dlt is not None:
+        print(f"dlt / ours: {dlt / ours:.1f}; at least 5 wanted")
+        kept = kept and dlt / ours >= 5
     return 0 if kept else 1
 
 

@@ -21,6 +21,7 @@ OWNER = "team:sales-operations"
 MUST_HAVE_ROWS = (("hubspot", "deals"), ("hubspot", "owners"), ("hubspot", "pipelines"), ("spreadsheets", "deals"))
 KINDS = {"hubspot": {"hubspot", "duckdb"}, "spreadsheets": {"excel", "duckdb"}}
 TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheet"}
+READ_FROM = {"hubspot": "HubSpot", "spreadsheets": "the spreadsheets"}
 BOOKS = {
     "raw.sync_state": "Where the extraction of each object stands; moves in the same transaction as its rows",
     "raw.quarantine": "Rows that were refused, with their coordinates and the reason",
@@ -67,7 +68,7 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(name=source, specs=specs, check_specs=checks, required_resource_keys={"night"})
     def read_source(context: dg.AssetExecutionContext) -> Iterator[Result]:
         night = night_of(context)
-        night.say(f"Reading {TITLES[source]} ...")
+        night.say(f"Reading {READ_FROM[source]} ...")
         with night.warehouse() as connection:
             landing.prepare(connection)
             landing.write_settings(connection, night.settings.object_rows())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from salesops.publication import Publication
 
+A_MOMENT = timedelta(minutes=1)  # less than the reader's lookback: what happened then is read tonight
 ROOT = Path(__file__).resolve().parent.parent
 DBT = ROOT / "dbt"
 
@@ -158,9 +159,11 @@ def opened(
         stack.enter_context(locked(data))
         if settings.is_practice:
             today = clock.now().astimezone(settings.company.zone).date()
-            company = stack.enter_context(practice.running(data.sandbox, settings.practice, today, faults))
+            seen = _last_seen(data)
+            running = practice.running(data.sandbox, settings.practice, today, faults, seen and seen - A_MOMENT)
+            company = stack.enter_context(running)
             base_url, token = company.url, company.token
-            clock = Clock.at_least(max(company.now + practice.MORNING, _last_seen(data)))
+            clock = Clock.at_least(max(company.now + practice.MORNING, seen or company.now))
         now = clock.now()
         for option, instant in (("--as-of", event_cut), ("--known-as-of", known_cut)):
             if instant is not None and instant > now:
@@ -186,13 +189,13 @@ def locked(data: DataDirectory) -> Iterator[None]:
         yield
 
 
-def _last_seen(data: DataDirectory) -> datetime:
-    """A moment after the newest instant that earlier nights left: a practice company's clock never goes back."""
+def _last_seen(data: DataDirectory) -> datetime | None:
+    """A second after the newest instant that earlier nights left: a practice company's clock never goes back."""
     import duckdb
 
     from salesops.publication import reading
 
-    seen = [datetime.min.replace(tzinfo=UTC)]
+    seen: list[datetime] = []
     queries = {
         data.warehouse: "select max(completed_at) from raw.sync_state",
         data.published / "marts.duckdb": "select built_at from meta.publication",
@@ -201,7 +204,7 @@ def _last_seen(data: DataDirectory) -> datetime:
         if path.exists():
             with contextlib.suppress(duckdb.Error), reading(path) as connection:
                 seen += [instant for (instant,) in connection.execute(query).fetchall() if instant is not None]
-    return max(seen) + timedelta(seconds=1)
+    return max(seen) + timedelta(seconds=1) if seen else None
 
 
 def set_environment(data: DataDirectory) -> None:

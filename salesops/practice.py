@@ -32,10 +32,15 @@ class RunningPractice:
 
 
 @contextmanager
-def running(state: Path, practice: Practice, today: date, faults: Sequence[str] = ()) -> Iterator[RunningPractice]:
-    """The practice company, caught up to `today` (local date), serving until the block ends."""
+def running(
+    state: Path, practice: Practice, today: date, faults: Sequence[str] = (), since: datetime | None = None
+) -> Iterator[RunningPractice]:
+    """The practice company, caught up to `today` (local date), serving until the block ends. What `faults` do to its
+    records happens at `since`: a night that has read further than the lived days would never look for it."""
     state.mkdir(parents=True, exist_ok=True)
     options = ["--size", practice.size, "--seed", str(practice.seed), "--end", today.isoformat(), "--port", "0"]
+    if since is not None:
+        options += ["--since", since.isoformat()]
     for fault in faults:
         options += ["--fault", fault]
     command = [*_sandbox("serve", state), *options, "--parent-pid", str(os.getpid())]

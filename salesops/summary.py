@@ -45,6 +45,7 @@ class Snapshot:
     publication_id: str
     headlines: dict[str, Any]
     rows: dict[str, int]
+    problems: dict[str, int]
 
 
 def snapshot(target: Path) -> Snapshot | None:
@@ -58,7 +59,8 @@ def snapshot(target: Path) -> Snapshot | None:
             "select table_name from duckdb_tables() where schema_name = 'pipeline' and table_name <> 'calendar'"
         ).fetchall()
         rows = {name: _value(connection, f'select count(*) from pipeline."{name}"') for (name,) in sorted(tables)}
-    return Snapshot(publication_id, headlines, rows)
+        problems = _problems(connection)
+    return Snapshot(publication_id, headlines, rows, problems)
 
 
 def show(console: Console, night: Night, outcome: Outcome, before: Snapshot | None) -> None:
@@ -72,6 +74,7 @@ def show(console: Console, night: Night, outcome: Outcome, before: Snapshot | No
         return
     assert after is not None
     _show_headlines(console, night, after, before)
+    _show_problems(console, after)
     _show_changes(console, night, after, before)
     _show_next(console, night)
 
@@ -151,6 +154,13 @@ def _show_headlines(console: Console, night: Night, after: Snapshot, before: Sna
     _columns(console, rows, left=1)
 
 
+def _show_problems(console: Console, after: Snapshot) -> None:
+    if after.problems:
+        often = sorted(after.problems.items(), key=lambda item: -item[1])[:3]
+        told = "; ".join(f"{problem} ({count:,})" for problem, count in often)
+        _line(console, f"\nkpi.data_quality_issues lists {sum(after.problems.values()):,} records, most often: {told}")
+
+
 def _show_changes(console: Console, night: Night, after: Snapshot, before: Snapshot | None) -> None:
     appended = sum(r.rows_appended + r.links_appended + r.history_appended for r in night.objects)
     if before is None:
@@ -199,6 +209,14 @@ def _as_typed(command: str) -> str:
         return command
     shown = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
     return command.replace("salesops", str(shown), 1)
+
+
+def _problems(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    try:
+        query = "select problem, count(*) from kpi.data_quality_issues group by problem"
+        return dict(connection.execute(query).fetchall())
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return {}
 
 
 def _value(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

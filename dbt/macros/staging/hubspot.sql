@@ -71,15 +71,69 @@
     from {{ relation }} where changed_at <= {{ as_of() }} and {{ salesops.known('landed_at') }}
 {%- endmacro %}
 
-{# The portal's zone and currency, the company's where account information was not given. #}
+{# The portal's zone and currency as of (E, K), else the oldest known, the company's where account information was not given. #}
 {% macro portal() -%}
     (
         select
             coalesce(max({{ salesops.json_text('payload', 'timeZone') }}), '{{ var("company_timezone") }}') as zone,
             coalesce(max({{ salesops.json_text('payload', 'companyCurrency') }}), '{{ var("company_currency") }}') as currency,
             max({{ salesops.json_text('payload', 'portalId') }}) as portal_id, max({{ salesops.json_text('payload', 'uiDomain') }}) as ui_domain
-        from {{ source('hubspot', 'account_info') }} where not is_deleted
+        from (
+            select payload, row_number() over (
+                order by case when version_at <= {{ salesops.as_of() }} then 0 else 1 end, case when version_at <= {{ salesops.as_of() }} then version_at end desc,
+                case when version_at <= {{ salesops.as_of() }} then landed_at end desc, version_at nulls last, landed_at nulls last, payload_hash nulls last
+            ) as choice
+            from {{ source('hubspot', 'account_info') }} where not is_deleted and {{ salesops.known('landed_at') }}
+        ) as given
+        where choice = 1
     )
+{%- endmacro %}
+
+{# Stages of pipelines as of (E, K): of every version stamped up to E, else of the oldest known. A stage that the newest of them no longer
+   has, or whose pipeline is gone, still explains old deals and is `is_vanished`. A probability above 1 is a percentage, divided once. #}
+{% macro pipeline_stages() -%}
+    select
+        typed.pipeline_id, newest.pipeline, typed.stage_id, typed.label,
+        case when typed.probability > 1 then typed.probability / cast(100 as decimal(18, 4)) else typed.probability end as probability,
+        typed.is_closed, newest.is_deleted or typed.version_number < newest.stages_version_number as is_vanished,
+        case when not typed.is_closed then 'open' when typed.probability >= 1 then 'won' else 'lost' end as life_state,
+        case when not typed.is_closed then row_number() over (
+            partition by typed.pipeline_id, typed.is_closed
+            order by typed.display_order nulls last, typed.version_number desc, typed.position nulls last, typed.stage_id nulls last
+        ) end as stage_rank
+    from (
+        select
+            pipeline_id, version_number, position, {{ salesops.json_text('item', 'id') }} as stage_id, {{ salesops.json_text('item', 'label') }} as label,
+            try_cast({{ salesops.json_text('item', 'displayOrder') }} as bigint) as display_order,
+            try_cast({{ salesops.json_text('item', 'metadata.probability') }} as decimal(18, 4)) as probability,
+            coalesce(lower({{ salesops.json_text('item', 'metadata.isClosed') }}) = 'true', false) as is_closed,
+            row_number() over (
+                partition by pipeline_id, {{ salesops.json_text('item', 'id') }} order by version_number desc, position nulls last
+            ) as choice
+        from {{ salesops.json_rows('versions', 'pipeline_id, version_number', 'payload', 'stages') }} as listed
+    ) as typed
+    inner join (
+        select
+            pipeline_id, max_by(is_deleted, version_number) as is_deleted,
+            max(version_number) filter (where pipeline is not null) as stages_version_number,
+            max_by(pipeline, version_number) filter (where pipeline is not null) as pipeline
+        from versions group by pipeline_id
+    ) as newest on typed.pipeline_id = newest.pipeline_id
+    where typed.choice = 1
+{%- endmacro %}
+
+{% macro pipeline_versions(relation) -%}
+    select
+        pipeline_id, payload, pipeline, is_deleted,
+        row_number() over (partition by pipeline_id order by version_at nulls last, landed_at nulls last, payload_hash nulls last) as version_number
+    from (
+        select
+            record_id as pipeline_id, payload, {{ salesops.json_text('payload', 'label') }} as pipeline, is_deleted, version_at, landed_at, payload_hash,
+            min(version_at) over (partition by record_id) as first_version_at,
+            row_number() over (partition by record_id order by version_at nulls last, landed_at nulls last, payload_hash nulls last) as place
+        from {{ relation }} where {{ salesops.known('landed_at') }}
+    ) as landed
+    where version_at <= {{ salesops.as_of() }} or (first_version_at > {{ salesops.as_of() }} and place = 1)
 {%- endmacro %}
 
 {# Text that is empty is absent. #}

@@ -22,3 +22,10 @@
     ) as ranked
     where choice = 1
 {%- endmacro %}
+
+{# When a sheet's deal was closed: its closing date, else its close date; a date that lies ahead was known when the file was saved.
+   NULL for a deal that is open, or closed without either date: that one is closed from its first day on, and in no period. #}
+{% macro sheet_closed_at() -%}
+    case when life_state <> 'open' and coalesce(closed_date, close_date) is not null
+        then least({{ salesops.local_midnight('coalesce(closed_date, close_date)') }}, version_at) end
+{%- endmacro %}

@@ -17,7 +17,9 @@ other_exits as (
         {{ local_date('visits.exited_at') }} as exit_date, versions.owner_key, coalesce(owners.name, owners.email, versions.owner_key) as owner,
         versions.team, deals.source, visits.pipeline, deals.order_type, deals.product, deals.country,
         coalesce(visits.stage, 'unknown') as stage, 'unknown' as reason_group, deals.amount_base, 0 as is_loss
-    from {{ ref('deal_stage_visits') }} as visits
+    from (
+        select *, visit_number = max(visit_number) over (partition by deal_key) as is_last from {{ ref('deal_stage_visits') }}
+    ) as visits
     inner join {{ ref('int_kpi__deals') }} as deals on visits.deal_key = deals.deal_key and deals.is_rate_deal
     left join {{ ref('deal_versions') }} as versions
         on visits.deal_key = versions.deal_key and visits.exited_at >= versions.valid_from
@@ -25,7 +27,7 @@ other_exits as (
     left join {{ ref('owners') }} as owners on versions.owner_key = owners.owner_key
     where visits.exited_at is not null
         -- the exit that made the deal a loss is in losses already
-        and not (deals.life_state = 'lost' and visits.exit_kind in ('lost', 'disqualified') and visits.exited_at >= deals.closed_at)
+        and not (deals.life_state = 'lost' and visits.exit_kind in ('lost', 'disqualified') and visits.is_last)
 ),
 
 exits as (

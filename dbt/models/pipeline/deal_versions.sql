@@ -1,5 +1,5 @@
 -- grain: one row per deal and interval [valid_from, valid_to) in which stage, amount, currency, close date, owner, forecast
--- category and deletion state stay the same; intervals of a deal tile its life: no gap, no overlap
+-- category and deletion state stay the same, and the team of its seller; intervals of a deal tile its life: no gap, no overlap
 {%- set fields = ['stage_id', 'pipeline_id', 'amount', 'currency', 'close_date', 'owner_id', 'forecast_category', 'deletion', 'life_state'] %}
 with points as (
     select deal_key, field, value, changed_at, place, known_from, is_reconstructed from {{ ref('int_pipeline__deal_points') }}
@@ -54,7 +54,7 @@ staged as (
     left join {{ ref('stages') }} as stages
         on split_part(intervals.deal_key, ':', 1) = stages.source and intervals.pipeline_id = stages.pipeline_id and intervals.stage_id = stages.stage_id
     left join {{ ref('stages') }} as by_stage
-        on split_part(intervals.deal_key, ':', 1) = by_stage.source and intervals.pipeline_id is null and intervals.stage_id = by_stage.stage_id
+        on split_part(intervals.deal_key, ':', 1) = by_stage.source and stages.stage_id is null and intervals.stage_id = by_stage.stage_id
         and by_stage.is_unique_stage_id
     left join (select source, pipeline_id, min(pipeline) as pipeline from {{ ref('stages') }} group by source, pipeline_id) as pipelines
         on split_part(intervals.deal_key, ':', 1) = pipelines.source and intervals.pipeline_id = pipelines.pipeline_id
@@ -64,7 +64,7 @@ owned as (
     select staged.*, coalesce(sheet_owners.owner_key, 'hubspot:owner:' || staged.owner_id) as owner_key, flags.is_closed, flags.is_closed_won
     from staged
     left join {{ ref('int_pipeline__sheet_deal_owners') }} as sheet_owners on staged.deal_key = sheet_owners.deal_key
-    left join {{ ref('stg_hubspot__deals') }} as flags on staged.deal_key = 'hubspot:deal:' || flags.deal_id and staged.valid_to is null
+    left join {{ ref('stg_hubspot__deals') }} as flags on staged.deal_key = 'hubspot:deal:' || flags.deal_id and staged.stage_id = flags.stage_id
 ),
 
 typed as (
@@ -85,8 +85,8 @@ typed as (
 
 select
     cast(typed.deal_key as string) as deal_key,
-    typed.valid_from,
-    typed.valid_to,
+    greatest(typed.valid_from, coalesce(teams.valid_from, typed.valid_from)) as valid_from,
+    case when teams.valid_to <= {{ as_of() }} then least(teams.valid_to, coalesce(typed.valid_to, teams.valid_to)) else typed.valid_to end as valid_to,
     typed.known_from,
     cast(coalesce(typed.pipeline, typed.known_pipeline_id, 'unknown') as string) as pipeline,
     cast(typed.known_pipeline_id as string) as pipeline_id,
@@ -104,4 +104,5 @@ select
     cast(typed.is_reconstructed as boolean) as is_reconstructed
 from typed
 left join {{ ref('int_pipeline__owner_teams') }} as teams
-    on typed.owner_key = teams.owner_key and typed.valid_from >= teams.valid_from and (typed.valid_from < teams.valid_to or teams.valid_to is null)
+    on typed.owner_key = teams.owner_key and (typed.valid_to > teams.valid_from or typed.valid_to is null) and teams.valid_from <= {{ as_of() }}
+    and (typed.valid_from < teams.valid_to or teams.valid_to is null)

@@ -7,10 +7,13 @@ dated as (
     select
         records.*, present.pipeline, present.pipeline_id, present.stage, present.stage_id, present.stage_rank, present.life_state, present.amount,
         present.currency, present.amount_base, present.owner_key, present.team, present.close_date, present.forecast_category,
-        stories.closed_at, stories.furthest_stage, stories.furthest_stage_rank, stories.push_count, stories.first_valid_from,
+        case when records.source <> 'spreadsheets' then stories.closed_at when present.life_state in ('won', 'lost') then records.recorded_closed_at end as closed_at,
+        stories.furthest_stage, stories.furthest_stage_rank, stories.push_count, stories.first_valid_from,
         case when present.life_state in ('won', 'lost') then stories.last_stage end as lost_stage,
         case when present.life_state in ('won', 'lost') then stories.last_stage_rank end as lost_stage_rank,
-        case when records.source = 'spreadsheets' then coalesce({{ local_midnight('records.sao_date') }}, records.created_at, stories.closed_at)
+        case when records.source = 'spreadsheets' and records.sao_date > {{ as_of_date() }} then null
+            when records.source = 'spreadsheets'
+                then coalesce({{ local_midnight('records.sao_date') }}, records.created_at, case when present.life_state in ('won', 'lost') then records.recorded_closed_at end)
             when stories.qualified_at is not null then stories.qualified_at
             when present.life_state = 'won' then least(records.created_at, stories.closed_at)
             when present.life_state = 'lost' and stories.opened_at is null then records.created_at
@@ -46,11 +49,13 @@ owned as (
 at_closing as (
     select owned.deal_key, versions.owner_key, versions.team
     from owned
-    inner join {{ ref('deal_versions') }} as versions on owned.deal_key = versions.deal_key and owned.closed_at = versions.valid_from
+    inner join {{ ref('deal_versions') }} as versions
+        on owned.deal_key = versions.deal_key and greatest(owned.closed_at, owned.first_valid_from) >= versions.valid_from
+        and (greatest(owned.closed_at, owned.first_valid_from) < versions.valid_to or versions.valid_to is null)
 ),
 
 loss_groups as (
-    select deal_key, max_by(loss_reason_group, length(pattern) * 1000 + length(loss_reason_group)) as loss_reason_group
+    select deal_key, max_by(loss_reason_group, lpad(cast(length(pattern) as string), 4, '0') || pattern || '|' || loss_reason_group) as loss_reason_group
     from owned
     inner join {{ ref('loss_reason_groups') }} as patterns on lower(owned.loss_reason) like '%' || patterns.pattern || '%'
     group by deal_key
@@ -137,7 +142,7 @@ select
     owned.known_from
 from owned
 left join at_closing on owned.deal_key = at_closing.deal_key
-left join {{ ref('order_type_map') }} as order_types on owned.source = order_types.source and lower(owned.order_type_text) = lower(order_types.value)
+left join {{ ref('int_pipeline__order_types') }} as order_types on owned.source = order_types.source and lower(trim(owned.order_type_text)) = order_types.value
 left join loss_groups on owned.deal_key = loss_groups.deal_key
 left join exclusions on owned.deal_key = exclusions.deal_key
 left join working_days as closed_days on owned.closed_date = closed_days.date

@@ -13,13 +13,20 @@ with lines as (
     from {{ ref('stg_hubspot__deals_line_items_links') }} as links
     inner join {{ ref('stg_hubspot__line_items') }} as items on links.line_item_id = items.line_item_id
     where items.deletion is null
+),
+
+-- the largest line names the product; of equal ones the first by name
+placed as (
+    select *, row_number() over (partition by deal_id order by coalesce(tcv, amount) desc nulls last, name nulls last) as name_place
+    from lines
 )
 
 select
-    deal_id, count(*) as line_count, max_by(name, coalesce(tcv, amount)) as product,
+    deal_id, count(*) as line_count,
+    min_by(name, name_place) filter (where name is not null) as product,
     case
         when max(case when is_recurring and term_months is null then 1 else 0 end) = 0
             then sum(case when is_recurring then cast(tcv / greatest(cast(1 as decimal(18, 4)), cast(term_months / 12 as decimal(18, 4))) as decimal(18, 2)) end)
     end as acv
-from lines
+from placed
 group by deal_id

@@ -31,8 +31,8 @@ newest_history as (
 
 versions as (
     select *,
-        row_number() over (partition by deal_id order by version_at nulls last, landed_at nulls last) as version_number,
-        case when not is_later then row_number() over (partition by deal_id, is_later order by version_at desc, landed_at desc) end as newest_number
+        row_number() over (partition by deal_id order by is_later nulls last, version_at nulls last, landed_at nulls last, payload_hash nulls last) as version_number,
+        case when not is_later then row_number() over (partition by deal_id, is_later order by version_at desc, landed_at desc, payload_hash desc) end as newest_number
     from {{ ref('stg_hubspot__deals_landed') }} where not is_tombstone
 ),
 
@@ -52,7 +52,11 @@ landed_only as (
     select
         version_values.deal_id, version_values.field, version_values.value,
         case when version_values.version_number = 1 then deals.created_at else greatest(version_values.version_at, deals.created_at) end as changed_at,
-        version_values.landed_at as known_from, cast(1 as bigint) as place, version_values.version_number = 1 as is_reconstructed
+        version_values.landed_at as known_from, row_number() over (
+            partition by version_values.deal_id, version_values.field,
+                case when version_values.version_number = 1 then deals.created_at else greatest(version_values.version_at, deals.created_at) end
+            order by version_values.version_number desc
+        ) as place, version_values.version_number = 1 as is_reconstructed
     from version_values
     inner join deals on version_values.deal_id = deals.deal_id
     left join newest_history on version_values.deal_id = newest_history.deal_id and version_values.field = newest_history.field
@@ -89,17 +93,20 @@ sheets as (
         'spreadsheets:deal:' || deal_id as deal_key, deal_id, stage, coalesce(lower(pipeline), 'default') as pipeline_id, amount, currency, close_date,
         life_state, is_deleted, version_at, landed_at,
         {{ local_midnight('coalesce(created_date, sao_date, closed_date, close_date, ' ~ local_date('least(version_at, ' ~ as_of() ~ ')') ~ ')') }} as opened_at,
-        case when life_state <> 'open' then {{ local_midnight('coalesce(closed_date, close_date, sao_date, created_date)') }} end as ended_at
+        {{ sheet_closed_at() }} as ended_at
     from {{ ref('stg_spreadsheets__deals') }}
 ),
 
 sheet_points as (
-    select deal_key, 'stage_id' as field, case when life_state = 'open' then coalesce(lower(stage), '') else '' end as value, opened_at as changed_at, landed_at from sheets
+    select
+        deal_key, 'stage_id' as field, case when life_state = 'open' or coalesce(ended_at, opened_at) <= opened_at then coalesce(lower(stage), '') else '' end as value,
+        opened_at as changed_at, landed_at
+    from sheets
     union all
     select deal_key, 'stage_id', coalesce(lower(stage), ''), greatest(ended_at, opened_at), landed_at
     from sheets where life_state <> 'open' and ended_at <= {{ as_of() }} and ended_at > opened_at
     union all
-    select deal_key, 'life_state', case when ended_at <= opened_at then life_state else 'open' end, opened_at, landed_at from sheets
+    select deal_key, 'life_state', case when coalesce(ended_at, opened_at) <= opened_at then life_state else 'open' end, opened_at, landed_at from sheets
     union all
     select deal_key, 'life_state', life_state, ended_at, landed_at from sheets where ended_at > opened_at and ended_at <= {{ as_of() }}
     {%- for field in ['pipeline_id', 'amount', 'currency', 'close_date'] %}

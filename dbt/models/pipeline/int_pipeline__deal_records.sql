@@ -29,7 +29,8 @@ select
     deals.campaign, contracts.product, deals.competitor, deals.next_step, deals.loss_reason, case
         when contracts.line_count > 0 then contracts.acv else deals.acv
     end as acv,
-    deals.created_at, {{ local_date('deals.created_at') }} as created_date, cast(null as date) as sao_date, deals.deleted_at as removed_at,
+    deals.created_at, {{ local_date('deals.created_at') }} as created_date, cast(null as date) as sao_date,
+    cast(null as {{ instant_type() }}) as recorded_closed_at, deals.deleted_at as removed_at,
     case when deals.merged_into is not null then 'hubspot:deal:' || deals.merged_into end as merged_into_key,
     hubspot_companies.company_key, hubspot_contacts.contact_key, deals.known_from, deals.is_reconstructed
 from {{ ref('stg_hubspot__deals') }} as deals
@@ -41,6 +42,7 @@ select
     'spreadsheets:deal:' || deals.deal_id, 'spreadsheets', deals.deal_id, deals.name, cast(null as string), deals.order_type, deals.lead_source,
     cast(null as string), deals.product, cast(null as string), cast(null as string), deals.loss_reason, cast(null as decimal(18, 2)),
     case when deals.created_date is not null then {{ local_midnight('deals.created_date') }} end, deals.created_date, deals.sao_date,
+    {{ sheet_closed_at() }},
     case when deals.is_deleted then deals.version_at end, cast(null as string), sheet_companies.company_key, people.contact_key, deals.known_from, deals.is_reconstructed
 from {{ ref('stg_spreadsheets__deals') }} as deals
 left join sheet_companies on lower(deals.company) = sheet_companies.spelling

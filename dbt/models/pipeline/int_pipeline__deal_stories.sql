@@ -1,10 +1,12 @@
 {{ config(materialized='ephemeral') }}
 -- grain: one row per deal: what its intervals and visits say of it: acceptance, closing, furthest stage, pushes, who had it when
+-- a deal that was archived while closed and came back was closed when it was closed, not when it came back
 with versions as (
     select
         deal_key, valid_from, valid_to, life_state, pipeline_id, stage_id, close_date,
         concat_ws('|', life_state, coalesce(pipeline_id, ''), coalesce(stage_id, '')) as place
     from {{ ref('deal_versions') }}
+    where life_state not in ('removed', 'merged')
 ),
 
 compared as (
@@ -18,8 +20,19 @@ entered as (
     from compared
 ),
 
+-- a first stage that reaches back to the creation was closed at the vendor's own first entry, not at the creation
+first_entries as (
+    select deal_key, value as stage_id, min(changed_at) as changed_at
+    from {{ ref('int_pipeline__deal_points') }}
+    where field = 'stage_id' and not is_reconstructed
+    group by deal_key, value
+),
+
 closings as (
-    select deal_key, entered_at as closed_at from entered where valid_to is null and life_state in ('won', 'lost')
+    select entered.deal_key, greatest(entered.entered_at, coalesce(first_entries.changed_at, entered.entered_at)) as closed_at
+    from entered
+    left join first_entries on entered.deal_key = first_entries.deal_key and entered.stage_id = first_entries.stage_id
+    where entered.valid_to is null and entered.life_state in ('won', 'lost')
 ),
 
 pushes as (

@@ -1,7 +1,22 @@
 {{ config(materialized='ephemeral') }}
--- grain: one row per seller and interval [valid_from, valid_to): the team at that time; a sheet knows the present team only
-select 'hubspot:owner:' || owner_id as owner_key, team, valid_from, valid_to
-from {{ ref('stg_hubspot__owner_teams') }} where valid_to is null or valid_to > valid_from
+-- grain: one row per seller and interval [valid_from, valid_to): the team at that time, one interval as long as it stays the same
+-- a sheet knows the present team only, and gives it to a seller whom the CRM has in no team
+with crm as (
+    select
+        'hubspot:owner:' || owner_id as owner_key, team, valid_from, max(team) over (partition by owner_id) as any_team,
+        lag(team) over (partition by owner_id order by valid_from nulls last) as team_before,
+        row_number() over (partition by owner_id order by valid_from nulls last) as place
+    from {{ ref('stg_hubspot__owner_teams') }} where valid_to is null or valid_to > valid_from
+),
+
+listed as (
+    select distinct owner_key from crm where any_team is not null
+)
+
+select owner_key, team, valid_from, lead(valid_from) over (partition by owner_key order by valid_from nulls last) as valid_to
+from crm where any_team is not null and (place = 1 or team is distinct from team_before)
 union all
-select owner_key, team, {{ timestamp_literal('1900-01-01T00:00:00+00:00') }}, cast(null as {{ instant_type() }})
-from {{ ref('owners') }} where source <> 'hubspot'
+select owners.owner_key, owners.team, {{ timestamp_literal('1900-01-01T00:00:00+00:00') }}, cast(null as {{ instant_type() }})
+from {{ ref('owners') }} as owners
+left join listed on owners.owner_key = listed.owner_key
+where listed.owner_key is null

@@ -45,9 +45,17 @@ mentioned as (
     select lower(owner), cast(null as string), owner, known_from from {{ ref('stg_spreadsheets__targets') }}
 ),
 
+-- a name that stands beside one e-mail only is that person on the lines without an e-mail too
+name_emails as (
+    select name, min(email) as email from mentioned where name is not null and email is not null group by name having count(distinct email) = 1
+),
+
 unlisted as (
-    select 'spreadsheets:owner:' || coalesce(mentioned.email, mentioned.name) as owner_key, mentioned.name, mentioned.email, mentioned.label, mentioned.known_from
+    select
+        'spreadsheets:owner:' || coalesce(mentioned.email, name_emails.email, mentioned.name) as owner_key, coalesce(mentioned.email, mentioned.name) as spelling,
+        mentioned.label, mentioned.known_from
     from mentioned
+    left join name_emails on mentioned.name = name_emails.name
     left join known_spellings as by_email on mentioned.email = by_email.spelling
     left join known_spellings as by_name on mentioned.name = by_name.spelling
     where coalesce(mentioned.email, mentioned.name) is not null and by_email.owner_key is null and by_name.owner_key is null
@@ -56,6 +64,6 @@ unlisted as (
 select spelling, owner_key, cast(null as string) as label, cast(null as {{ instant_type() }}) as known_from, true as is_listed from known_spellings
 union all
 select
-    coalesce(email, name), min(owner_key), min(label), min(known_from), false
+    spelling, min(owner_key), min(label), min(known_from), false
 from unlisted
-group by coalesce(email, name)
+group by spelling

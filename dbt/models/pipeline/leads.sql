@@ -58,7 +58,7 @@ select
     cast(stated.stage as string) as stage,
     cast(stated.lead_state as string) as lead_state,
     cast(stated.owner_key as string) as owner_key,
-    cast(owners.team as string) as team,
+    cast(teams.team as string) as team,
     cast(stated.country as string) as country,
     cast(stated.calendar_country as string) as calendar_country,
     cast(stated.contact_key as string) as contact_key,
@@ -80,4 +80,6 @@ select
     stated.known_from
 from stated
 inner join {{ ref('int_pipeline__lead_origins') }} as origins on stated.lead_key = origins.lead_key
-left join {{ ref('owners') }} as owners on stated.owner_key = owners.owner_key
+left join {{ ref('int_pipeline__owner_teams') }} as teams
+    on stated.owner_key = teams.owner_key and stated.clock_started_at >= teams.valid_from
+    and (stated.clock_started_at < teams.valid_to or teams.valid_to is null)

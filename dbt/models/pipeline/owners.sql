@@ -22,7 +22,7 @@ with records as (
     select
         owner_key, 'spreadsheets', spelling, label, case when spelling like '%@%' then spelling end, cast(null as string), cast(null as string),
         cast(null as string), cast(null as boolean), cast(null as date), cast(null as date), known_from, 0, 3
-    from {{ ref('int_pipeline__sheet_owners') }} where not is_listed
+    from {{ ref('int_pipeline__sheet_owners') }} where not is_listed and owner_key = 'spreadsheets:owner:' || spelling
 )
 
 select

@@ -8,7 +8,7 @@ with landed as (
 )
 
 select
-    landed.record_id as deal_id, landed.version_at, landed.landed_at, landed.known_from, landed.is_later,
+    landed.record_id as deal_id, landed.version_at, landed.landed_at, landed.payload_hash, landed.known_from, landed.is_later,
     case when landed.is_deleted then coalesce(landed.tombstone, 'removed') else '' end as deletion,
     landed.merged_into, landed.tombstone is not null as is_tombstone,
     coalesce(trim(landed.p.properties.dealstage), '') as dealstage, coalesce(trim(landed.p.properties.pipeline), '') as pipeline,

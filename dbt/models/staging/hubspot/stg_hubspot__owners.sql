@@ -1,4 +1,4 @@
--- grain: one row per owner, newest version as of K; archived owners (former sellers) are kept: old deals need their names
+-- grain: one row per owner, newest version as of (E, K), else the oldest known; archived owners (former sellers) are kept: old deals need their names
 -- an owner without a name is shown by e-mail; the team is the primary one, else the first given
 with versions as (
     select *, {{ json_struct('payload', {
@@ -7,7 +7,8 @@ with versions as (
     }) }} as p, min(landed_at) over (partition by record_id) as known_from,
     row_number() over (
         partition by record_id order by case when {{ json_text('payload', 'tombstone') }} is null then 0 else 1 end,
-            version_at desc, landed_at desc, payload_hash desc
+            case when version_at <= {{ as_of() }} then 0 else 1 end, case when version_at <= {{ as_of() }} then version_at end desc,
+            case when version_at <= {{ as_of() }} then landed_at end desc, version_at nulls last, landed_at nulls last, payload_hash desc
     ) as choice
     from {{ source('hubspot', 'owners') }} where {{ known('landed_at') }}
 ),
@@ -27,9 +28,9 @@ select
         {{ filled("concat_ws(' ', versions.p.firstName, versions.p.lastName)") }}, {{ filled('versions.p.email') }}, versions.record_id
     ) as name,
     lower({{ filled('versions.p.email') }}) as email, teams.team,
-    not coalesce(versions.p.archived, false) and not versions.is_deleted as is_active,
+    not (coalesce(versions.p.archived, false) or versions.is_deleted) or versions.version_at > {{ as_of() }} as is_active,
     {{ vendor_instant('versions.p.createdAt') }} as created_at,
-    case when coalesce(versions.p.archived, false) or versions.is_deleted
+    case when (coalesce(versions.p.archived, false) or versions.is_deleted) and versions.version_at <= {{ as_of() }}
         then coalesce({{ vendor_instant('versions.p.updatedAt') }}, versions.version_at) end as left_at,
     versions.version_at, versions.known_from
 from versions

@@ -1,7 +1,7 @@
 -- grain: one row per refused row, column and reason that still stands: refusals of a file that a corrected one replaced are past
 with standing as (
     select file, sheet, max(landed_at) as landed_at
-    from {{ source('landing', 'spreadsheet_files') }} where replaced_at is null and {{ known('landed_at') }}
+    from {{ source('landing', 'spreadsheet_files') }} where (replaced_at is null or not ({{ known('replaced_at') }})) and {{ known('landed_at') }}
     group by file, sheet
 )
 

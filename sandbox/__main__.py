@@ -40,6 +40,9 @@ def _arguments() -> argparse.Namespace:
             command.add_argument("--port", type=int, default=0)
             command.add_argument("--token", default=DEFAULT_TOKEN)
             command.add_argument("--fault", action="append", default=[], metavar="NAME")
+            command.add_argument(
+                "--since", type=datetime.fromisoformat, help="when faults in the data happen"
+            )
             command.add_argument("--limits", action="store_true", help="hold the vendor's rate limits")
             command.add_argument("--parent-pid", type=int, default=os.getppid())
     return parser.parse_args()
@@ -82,6 +85,8 @@ def run_server(arguments: argparse.Namespace) -> None:
     threading.Thread(target=_end_with, args=(arguments.parent_pid,), daemon=True).start()
     faults = [parse(spec) for spec in arguments.fault]
     world = company(arguments)
+    if arguments.since is not None:
+        world.outside_clock = round(arguments.since.timestamp() * 1000)
     silent_days = sum(int(fault.argument or 3) for fault in faults if fault.name == "stale")
     ready = {
         "now": iso(world.now + silent_days * 86_400_000),

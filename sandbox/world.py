@@ -89,6 +89,7 @@ class World:
     queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     queued: int = 0
     touches: int = 0  # writes by tests since the last lived day: each moves `now` by a second
+    outside_clock: int = 0  # milliseconds; writes from outside are not stamped before it
 
     def __post_init__(self) -> None:
         self.calendar = WorkCalendar(self.zone)
@@ -115,7 +116,7 @@ class World:
     def stamp(self) -> int:
         """The instant of a write from outside: always later than the one before."""
         self.touches += 1
-        return self.now
+        return max(self.now, self.outside_clock)
 
     def schedule(self, at: int, action: Callable[..., None], *arguments: Any) -> None:
         """Plan an action; it runs when its instant is lived."""

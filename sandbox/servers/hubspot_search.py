@@ -120,7 +120,7 @@ def search(reader: Reader, object_type: str, body: dict[str, Any], lag: int) -> 
     if not after.isdigit() or int(after) + limit > CEILING:
         raise bad_request(f"The requested page goes past the limit of {CEILING} results.")
     matches, records = _matcher(object_type, body), reader.world.store.records[object_type]
-    horizon = reader.world.now - lag
+    horizon = max(reader.world.now, reader.world.outside_clock) - lag
     found = [
         record
         for number in reader.ids(object_type, archived=False)

@@ -20,7 +20,8 @@ def rows() -> list[tuple[str, str, str, str]]:
     found = []
     for country in COUNTRIES:
         public = holidays.country_holidays(country, years=YEARS, categories=("public",))
-        found += [(country, day.isoformat(), name, "public") for day, name in public.items() if not _is_sunday(country, name)]
+        named = [(day, name) for day, name in public.items() if not _is_sunday(country, name)]
+        found += [(country, day.isoformat(), name, "public") for day, name in named]
         if country == "SE":
             eves = holidays.country_holidays(country, years=YEARS, categories=("de_facto",))
             found += [(country, day.isoformat(), name, "de_facto") for day, name in eves.items() if day not in public]

@@ -40,9 +40,7 @@ def _arguments() -> argparse.Namespace:
             command.add_argument("--port", type=int, default=0)
             command.add_argument("--token", default=DEFAULT_TOKEN)
             command.add_argument("--fault", action="append", default=[], metavar="NAME")
-            command.add_argument(
-                "--since", type=datetime.fromisoformat, help="when faults in the data happen"
-            )
+            command.add_argument("--since", type=datetime.fromisoformat, help="when faults in the data happen")
             command.add_argument("--limits", action="store_true", help="hold the vendor's rate limits")
             command.add_argument("--parent-pid", type=int, default=os.getppid())
     return parser.parse_args()

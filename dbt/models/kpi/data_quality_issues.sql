@@ -10,7 +10,7 @@ with found as (
     select source, 'deals', deal_id, 'createdate', cast(null as string), 'deal without any date: out of durations', known_from
     from {{ ref('deals') }} where created_at is null and closed_at is null
     union all
-    select source, 'stages', pipeline_id, 'stage_id', stage, 'stage is not in stage_map: rank and phase are derived', cast(null as {{ instant_type() }})
+    select source, 'stages', pipeline_id, 'stage_id', stage || ' (' || stage_id || ')', 'stage is not in stage_map: rank and phase are derived', cast(null as {{ instant_type() }})
     from {{ ref('stages') }} where is_derived and life_state = 'open' and source = 'hubspot'
 )
 

@@ -81,5 +81,5 @@ select
 from stated
 inner join {{ ref('int_pipeline__lead_origins') }} as origins on stated.lead_key = origins.lead_key
 left join {{ ref('int_pipeline__owner_teams') }} as teams
-    on stated.owner_key = teams.owner_key and stated.clock_started_at >= teams.valid_from
-    and (stated.clock_started_at < teams.valid_to or teams.valid_to is null)
+    on stated.owner_key = teams.owner_key and coalesce(stated.clock_started_at, stated.created_at) >= teams.valid_from
+    and (coalesce(stated.clock_started_at, stated.created_at) < teams.valid_to or teams.valid_to is null)

@@ -15,6 +15,7 @@ select
     {{ filled('versions.p.properties.hs_call_direction') }} as direction,
     {{ filled('versions.p.properties.hs_call_disposition') }} as disposition,
     try_cast({{ filled('versions.p.properties.hs_call_duration') }} as bigint) as duration_ms,
+    versions.p.properties.hs_call_duration as duration_text,
     {{ filled('versions.p.properties.hs_call_status') }} as status,
     {{ vendor_instant('versions.p.properties.hs_timestamp') }} as occurred_at,
     {{ filled('versions.p.properties.hubspot_owner_id') }} as owner_id,

@@ -16,6 +16,7 @@ select
     try_cast({{ filled('versions.p.properties.numberofemployees') }} as bigint) as employees,
     versions.p.properties.numberofemployees as employees_text,
     {{ money('versions.p.properties.annualrevenue') }} as revenue,
+    versions.p.properties.annualrevenue as revenue_text,
     {{ filled('versions.p.properties.country') }} as country,
     {{ filled('versions.p.properties.hubspot_owner_id') }} as owner_id,
     {{ filled('versions.p.properties.hs_parent_company_id') }} as parent_company_id,

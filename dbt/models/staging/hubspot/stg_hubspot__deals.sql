@@ -30,6 +30,7 @@ select
     {{ filled('versions.p.properties.competitor') }} as competitor,
     {{ money('versions.p.properties.hs_acv') }} as acv,
     {{ money('versions.p.properties.hs_tcv') }} as tcv,
+    versions.p.properties.hs_acv as acv_text, versions.p.properties.hs_tcv as tcv_text,
     lower(versions.p.properties.hs_is_closed) = 'true' as is_closed,
     lower(versions.p.properties.hs_is_closed_won) = 'true' as is_closed_won,
     'https://' || coalesce(portal.ui_domain, 'app.hubspot.com') || '/contacts/' || portal.portal_id || '/record/0-3/' || versions.record_id as url,

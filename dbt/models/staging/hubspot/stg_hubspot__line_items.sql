@@ -19,6 +19,8 @@ select
     {{ money('versions.p.properties.hs_term_in_months') }} as term_months,
     {{ filled('versions.p.properties.recurringbillingfrequency') }} as billing_frequency,
     {{ filled('versions.p.properties.hs_product_id') }} as product_id,
+    versions.p.properties.quantity as quantity_text, versions.p.properties.price as price_text, versions.p.properties.amount as amount_text,
+    versions.p.properties.hs_term_in_months as term_text, versions.p.properties.hs_tcv as tcv_text,
     coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}) as created_at,
     versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
 from versions

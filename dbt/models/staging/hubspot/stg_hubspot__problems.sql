@@ -1,6 +1,7 @@
 -- grain: one row per HubSpot record, field and problem as of (E, K); the record is kept, typed to null where it has no value of its type
 with deals as (select * from {{ ref('stg_hubspot__deals') }} where deletion is null),
 stages as (select pipeline_id, stage_id, is_vanished from {{ ref('stg_hubspot__pipeline_stages') }}),
+elsewhere as (select stage_id from stages group by stage_id having count(*) = 1),
 owners as (select owner_id from {{ ref('stg_hubspot__owners') }}),
 
 deal_problems as (
@@ -17,7 +18,16 @@ deal_problems as (
     select deal_id, known_from, 'closedate', close_date_text, 'close date is absurd' from deals where extract(year from close_date) not between 1990 and 2100
     union all
     select deals.deal_id, deals.known_from, 'dealstage', deals.stage_id, 'stage is in no pipeline'
-    from deals left join stages on deals.stage_id = stages.stage_id where stages.stage_id is null
+    from deals
+    left join stages on deals.pipeline_id = stages.pipeline_id and deals.stage_id = stages.stage_id
+    left join elsewhere on deals.stage_id = elsewhere.stage_id
+    where stages.stage_id is null and elsewhere.stage_id is null
+    union all
+    select deals.deal_id, deals.known_from, 'dealstage', deals.stage_id, 'stage is of another pipeline than the deal'
+    from deals
+    left join stages on deals.pipeline_id = stages.pipeline_id and deals.stage_id = stages.stage_id
+    inner join elsewhere on deals.stage_id = elsewhere.stage_id
+    where stages.stage_id is null
     union all
     select deals.deal_id, deals.known_from, 'dealstage', deals.stage_id, 'stage was taken out of its pipeline'
     from deals inner join stages on deals.pipeline_id = stages.pipeline_id and deals.stage_id = stages.stage_id where stages.is_vanished
@@ -36,7 +46,7 @@ company_problems as (
 
 contact_problems as (
     select contact_id as record_id, known_from, 'email' as field, email as value, 'e-mail address is none' as problem
-    from {{ ref('stg_hubspot__contacts') }} where deletion is null and email not like '%_@_%'
+    from {{ ref('stg_hubspot__contacts') }} where deletion is null and not {{ matches('email', '^[^@ ,;]+@[^@ ,;]+[.][^@ .,;]+$') }}
 ),
 
 unknown_owners as (
@@ -44,6 +54,21 @@ unknown_owners as (
     select '{{ object }}' as object, records.{{ key }} as record_id, records.known_from, 'hubspot_owner_id' as field, records.owner_id as value
     from {{ ref('stg_hubspot__' ~ object) }} as records left join owners on records.owner_id = owners.owner_id
     where records.deletion is null and records.owner_id is not null and owners.owner_id is null
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+-- what must be a number and is none: typed to null, never read as zero
+no_numbers as (
+    {%- for object, key, field, typed, text in [
+        ('companies', 'company_id', 'annualrevenue', 'revenue', 'revenue_text'), ('deals', 'deal_id', 'hs_acv', 'acv', 'acv_text'),
+        ('deals', 'deal_id', 'hs_tcv', 'tcv', 'tcv_text'), ('line_items', 'line_item_id', 'quantity', 'quantity', 'quantity_text'),
+        ('line_items', 'line_item_id', 'price', 'price', 'price_text'), ('line_items', 'line_item_id', 'amount', 'amount', 'amount_text'),
+        ('line_items', 'line_item_id', 'hs_term_in_months', 'term_months', 'term_text'), ('line_items', 'line_item_id', 'hs_tcv', 'tcv', 'tcv_text'),
+        ('calls', 'call_id', 'hs_call_duration', 'duration_ms', 'duration_text')
+    ] %}
+    select '{{ object }}' as object, {{ key }} as record_id, known_from, '{{ field }}' as field, {{ text }} as value
+    from {{ ref('stg_hubspot__' ~ object) }} where deletion is null and {{ typed }} is null and {{ filled(text) }} is not null
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
@@ -64,6 +89,8 @@ all_problems as (
     select 'contacts', record_id, field, value, problem, known_from from contact_problems
     union all
     select object, record_id, field, value, 'owner is in no owner list', known_from from unknown_owners
+    union all
+    select object, record_id, field, value, 'value is no number', known_from from no_numbers
     union all
     select object, record_id, 'hs_timestamp', cast(null as string), 'activity without an instant', known_from from undated
 )

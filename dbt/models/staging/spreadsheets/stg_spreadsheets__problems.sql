@@ -54,6 +54,16 @@ deal_problems as (
     union all
     select record_id, known_from, 'amount', cast(null as string), life_state || ' deal without a value' from deals where amount is null
     union all
+    select record_id, known_from, 'currency', currency, 'value is in another currency than the company, no rate known'
+    from deals where currency <> '{{ var("company_currency") }}' and amount is not null
+    union all
+    select record_id, known_from, 'sao_date', cast(sao_date as string), 'accepted on a day that has not come' from deals where sao_date > {{ as_of_date() }}
+    union all
+    select record_id, known_from, 'closed_date', cast(closed_date as string), 'closed before it was opened' from deals where closed_date < created_date
+    union all
+    select record_id, known_from, 'closed_date', cast(closed_date as string), 'closing date is absurd'
+    from deals where extract(year from closed_date) not between 1990 and 2100
+    union all
     select record_id, known_from, 'amount', cast(amount as string), 'value is negative'
     from deals where amount < 0 and order_type <> 'contraction'
     union all

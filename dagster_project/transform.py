@@ -5,6 +5,7 @@ its connections are closed before anything else opens the files.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -74,17 +75,22 @@ TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=False))
 
 
 def parse_project(data: DataDirectory) -> Project:
-    """Parse, or reuse the last parse. Without a night's variables: they would force a full parse every night."""
+    """Parse, or reuse the last parse. Without a night's variables: they would force a full parse every night.
+
+    One process at a time: the web page and its daemon load the project at the same moment, from the same folder.
+    """
     from dbt.cli.main import dbtRunner
 
     target = data.dbt / "target"
+    target.mkdir(parents=True, exist_ok=True)
     arguments = ["parse", "--quiet", "--project-dir", str(DBT), "--profiles-dir", str(DBT)]
-    with _in_project():
+    with (data.dbt / "parse.lock").open("w") as lock, _in_project():
+        fcntl.flock(lock, fcntl.LOCK_EX)
         done = dbtRunner().invoke([*arguments, "--target-path", str(target), "--log-path", str(data.dbt / "logs")])
-    close_connections()
-    if not done.success:
-        raise dg.Failure(f"the dbt project does not parse: {done.exception}")
-    return Project(done.result, json.loads((target / "manifest.json").read_text()))
+        close_connections()
+        if not done.success:
+            raise dg.Failure(f"the dbt project does not parse: {done.exception}")
+        return Project(done.result, json.loads((target / "manifest.json").read_text()))
 
 
 def build_transform(project: Project) -> dg.AssetsDefinition:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -12,6 +14,7 @@ import pytest
 from ingestion.objects import ALL_OBJECTS, HUBSPOT
 from salesops.config import Settings, Sources
 from salesops.layout import DataDirectory
+from salesops.night import ROOT
 
 GROUPS = {"raw", "staging", "pipeline", "kpi", "publish"}
 
@@ -171,3 +174,16 @@ def test_a_publication_outside_a_whole_night_is_refused(definitions, data, tmp_p
     asset = build_publish(parse_project(data))
     done = dg.materialize([asset], resources={"night": night}, raise_on_error=False)
     assert not done.success and not (tmp_path / "published").exists()
+
+
+def test_the_page_and_its_daemon_load_the_project_at_the_same_time(tmp_path):
+    """Both parse into one folder; read half-written, the manifest left an empty graph."""
+    code = "from dagster_project.definitions import build_defs as b; print(len(list(b().resolve_all_asset_specs())))"
+    environment = os.environ | {"SALESOPS_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    environment.pop("SALESOPS_CONFIG", None)
+    loading = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    counts = {process.communicate(timeout=200)[0].strip().splitlines()[-1] for process in loading}
+    assert len(counts) == 1 and int(counts.pop()) > 100

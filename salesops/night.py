@@ -158,8 +158,8 @@ def opened(
     with ExitStack() as stack:
         stack.enter_context(locked(data))
         if settings.is_practice:
-            today = clock.now().astimezone(settings.company.zone).date()
-            seen = _last_seen(data)
+            seen = _last_seen(data)  # may be ahead of real time: the company then lives on to that day
+            today = max(clock.now(), seen or clock.now()).astimezone(settings.company.zone).date()
             running = practice.running(data.sandbox, settings.practice, today, faults, seen and seen - A_MOMENT)
             company = stack.enter_context(running)
             base_url, token = company.url, company.token

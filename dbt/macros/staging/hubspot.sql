@@ -90,10 +90,11 @@
 {%- endmacro %}
 
 {# Stages of pipelines as of (E, K): of every version stamped up to E, else of the oldest known. A stage that the newest of them no longer
-   has, or whose pipeline is gone, still explains old deals and is `is_vanished`. A probability above 1 is a percentage, divided once. #}
+   has, or whose pipeline is gone, still explains old deals and is `is_vanished`. A probability above 1 is a percentage, divided once.
+   present_pipeline and present_label are the names of today (of K), whatever E: configuration speaks of them. #}
 {% macro pipeline_stages() -%}
     select
-        typed.pipeline_id, newest.pipeline, typed.stage_id, typed.label,
+        typed.pipeline_id, newest.pipeline, newest.present_pipeline, typed.stage_id, typed.label, typed.present_label,
         case when typed.probability > 1 then typed.probability / cast(100 as decimal(18, 4)) else typed.probability end as probability,
         typed.is_closed, newest.is_deleted or typed.version_number < newest.stages_version_number as is_vanished,
         case when not typed.is_closed then 'open' when typed.probability >= 1 then 'won' else 'lost' end as life_state,
@@ -103,37 +104,40 @@
         ) end as stage_rank
     from (
         select
-            pipeline_id, version_number, position, {{ salesops.json_text('item', 'id') }} as stage_id, {{ salesops.json_text('item', 'label') }} as label,
+            pipeline_id, version_number, position, is_used, {{ salesops.json_text('item', 'id') }} as stage_id, {{ salesops.json_text('item', 'label') }} as label,
+            first_value({{ salesops.json_text('item', 'label') }}) over (
+                partition by pipeline_id, {{ salesops.json_text('item', 'id') }} order by version_number desc, position nulls last
+            ) as present_label,
             try_cast({{ salesops.json_text('item', 'displayOrder') }} as bigint) as display_order,
             try_cast({{ salesops.json_text('item', 'metadata.probability') }} as decimal(18, 4)) as probability,
             coalesce(lower({{ salesops.json_text('item', 'metadata.isClosed') }}) = 'true', false) as is_closed,
             row_number() over (
-                partition by pipeline_id, {{ salesops.json_text('item', 'id') }} order by version_number desc, position nulls last
+                partition by pipeline_id, is_used, {{ salesops.json_text('item', 'id') }} order by version_number desc, position nulls last
             ) as choice
-        from {{ salesops.json_rows('versions', 'pipeline_id, version_number', 'payload', 'stages') }} as listed
+        from {{ salesops.json_rows('versions', 'pipeline_id, version_number, is_used', 'payload', 'stages') }} as listed
     ) as typed
     inner join (
         select
-            pipeline_id, max_by(is_deleted, version_number) as is_deleted,
-            max(version_number) filter (where pipeline is not null) as stages_version_number,
-            max_by(pipeline, version_number) filter (where pipeline is not null) as pipeline
+            pipeline_id, max_by(is_deleted, version_number) filter (where is_used) as is_deleted,
+            max(version_number) filter (where is_used and pipeline is not null) as stages_version_number,
+            max_by(pipeline, version_number) filter (where is_used and pipeline is not null) as pipeline,
+            max_by(pipeline, version_number) filter (where pipeline is not null) as present_pipeline
         from versions group by pipeline_id
     ) as newest on typed.pipeline_id = newest.pipeline_id
-    where typed.choice = 1
+    where typed.choice = 1 and typed.is_used
 {%- endmacro %}
 
 {% macro pipeline_versions(relation) -%}
     select
-        pipeline_id, payload, pipeline, is_deleted,
-        row_number() over (partition by pipeline_id order by version_at nulls last, landed_at nulls last, payload_hash nulls last) as version_number
+        pipeline_id, payload, pipeline, is_deleted, version_number,
+        version_at <= {{ salesops.as_of() }} or (first_version_at > {{ salesops.as_of() }} and version_number = 1) as is_used
     from (
         select
             record_id as pipeline_id, payload, {{ salesops.json_text('payload', 'label') }} as pipeline, is_deleted, version_at, landed_at, payload_hash,
             min(version_at) over (partition by record_id) as first_version_at,
-            row_number() over (partition by record_id order by version_at nulls last, landed_at nulls last, payload_hash nulls last) as place
+            row_number() over (partition by record_id order by version_at nulls last, landed_at nulls last, payload_hash nulls last) as version_number
         from {{ relation }} where {{ salesops.known('landed_at') }}
     ) as landed
-    where version_at <= {{ salesops.as_of() }} or (first_version_at > {{ salesops.as_of() }} and place = 1)
 {%- endmacro %}
 
 {# Text that is empty is absent. #}

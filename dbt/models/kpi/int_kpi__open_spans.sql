@@ -22,9 +22,9 @@ versions as (
     left join {{ ref('companies') }} as companies on deals.company_key = companies.company_key
     left join {{ ref('owners') }} as owners on versions.owner_key = owners.owner_key
     left join non_sales on deals.source = non_sales.source and versions.pipeline_id = non_sales.pipeline_id
-    left join {{ text_rows(as_rows(var('exclude_pipelines')), ['pipeline']) }} as excluded
-        on versions.pipeline_id = excluded.pipeline or versions.pipeline = excluded.pipeline
-    where versions.life_state = 'open' and not deals.is_excluded and non_sales.pipeline_id is null and excluded.pipeline is null
+    left join {{ ref('int_pipeline__excluded_pipelines') }} as excluded
+        on deals.source = excluded.source and versions.pipeline_id = excluded.pipeline_id
+    where versions.life_state = 'open' and not deals.is_excluded and non_sales.pipeline_id is null and excluded.pipeline_id is null
 ),
 
 snapped as (

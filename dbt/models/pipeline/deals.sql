@@ -71,8 +71,8 @@ exclusions as (
         union all
         select owned.deal_key, '2 pipeline is excluded by configuration'
         from owned
-        inner join {{ text_rows(as_rows(var('exclude_pipelines')), ['pipeline']) }} as excluded
-            on owned.pipeline_id = excluded.pipeline or owned.pipeline = excluded.pipeline
+        inner join {{ ref('int_pipeline__excluded_pipelines') }} as excluded
+            on owned.source = excluded.source and owned.pipeline_id = excluded.pipeline_id
         union all
         select owned.deal_key, '3 company or contact is internal'
         from owned

@@ -1,4 +1,5 @@
 -- grain: one row per source, pipeline and stage, open or closed; what sales ops gave in stage_map wins over the CRM
+-- configuration names pipelines and stages as they are called today (present_*), whatever day the marts show
 -- a stage of a sheet has no order of its own: its rank comes from stage_map or stays unknown
 with given as (
     select source, pipeline_id, nullif(trim(stage_id), '') as stage_id, nullif(trim(label), '') as label, stage_rank, phase, is_sales
@@ -11,9 +12,10 @@ with given as (
 ),
 
 listed as (
-    select 'hubspot' as source, pipeline_id, pipeline, stage_id, label as stage, life_state, stage_rank from {{ ref('stg_hubspot__pipeline_stages') }}
+    select 'hubspot' as source, pipeline_id, pipeline, present_pipeline, stage_id, label as stage, present_label, life_state, stage_rank
+    from {{ ref('stg_hubspot__pipeline_stages') }}
     union all
-    select 'spreadsheets', pipeline_id, min(pipeline), stage_id, min(stage), min(life_state), cast(null as bigint)
+    select 'spreadsheets', pipeline_id, min(pipeline), min(pipeline), stage_id, min(stage), min(stage), min(life_state), cast(null as bigint)
     from (
         select coalesce(lower(pipeline), 'default') as pipeline_id, coalesce(pipeline, 'default') as pipeline, lower(stage) as stage_id, stage, life_state
         from {{ ref('stg_spreadsheets__deals') }} where stage is not null
@@ -23,7 +25,8 @@ listed as (
 
 named as (
     select
-        listed.source, listed.pipeline_id, listed.pipeline, listed.stage_id, coalesce(by_stage.label, listed.stage) as stage, listed.life_state,
+        listed.source, listed.pipeline_id, listed.pipeline, listed.present_pipeline, listed.stage_id, coalesce(by_stage.label, listed.stage) as stage,
+        coalesce(by_stage.label, listed.present_label) as present_stage, listed.life_state,
         case when listed.life_state = 'open' then coalesce(by_stage.stage_rank, listed.stage_rank) end as stage_rank, by_stage.phase,
         coalesce(by_stage.is_sales, by_pipeline.is_sales, true) as is_sales, by_stage.source is null as is_derived
     from listed
@@ -37,7 +40,8 @@ qualified as (
     select named.source, named.pipeline_id, min(named.stage_rank) as qualified_rank
     from named
     inner join {{ text_rows(var('qualified_stage').items() | list, ['pipeline', 'stage']) }} as chosen
-        on (named.pipeline_id = chosen.pipeline or named.pipeline = chosen.pipeline) and (named.stage_id = chosen.stage or named.stage = chosen.stage)
+        on (named.pipeline_id = chosen.pipeline or named.present_pipeline = chosen.pipeline)
+        and (named.stage_id = chosen.stage or named.present_stage = chosen.stage)
     where named.life_state = 'open'
     group by named.source, named.pipeline_id
 )
@@ -59,6 +63,8 @@ select
     cast(named.is_sales as boolean) as is_sales,
     cast(coalesce(qualified.qualified_rank, 1) as bigint) as qualified_rank,
     cast(named.is_derived as boolean) as is_derived,
-    cast(count(*) over (partition by named.source, named.stage_id) = 1 as boolean) as is_unique_stage_id
+    cast(count(*) over (partition by named.source, named.stage_id) = 1 as boolean) as is_unique_stage_id,
+    cast(named.present_pipeline as string) as present_pipeline,
+    cast(named.present_stage as string) as present_stage
 from named
 left join qualified on named.source = qualified.source and named.pipeline_id = qualified.pipeline_id

@@ -3,7 +3,7 @@
 select chosen.pipeline, chosen.stage, count(stages.stage_id) as stage_count
 from {{ text_rows(var('qualified_stage').items() | list, ['pipeline', 'stage']) }} as chosen
 left join {{ ref('stages') }} as stages
-    on (stages.pipeline_id = chosen.pipeline or stages.pipeline = chosen.pipeline) and (stages.stage_id = chosen.stage or stages.stage = chosen.stage)
+    on (stages.pipeline_id = chosen.pipeline or stages.present_pipeline = chosen.pipeline) and (stages.stage_id = chosen.stage or stages.present_stage = chosen.stage)
     and stages.life_state = 'open'
 group by chosen.pipeline, chosen.stage
 having count(stages.stage_id) <> 1

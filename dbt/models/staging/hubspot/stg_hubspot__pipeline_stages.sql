@@ -8,5 +8,5 @@ stages as (
     {{ pipeline_stages() }}
 )
 
-select pipeline_id, pipeline, stage_id, label, probability, is_closed, is_vanished, life_state, stage_rank
+select pipeline_id, pipeline, present_pipeline, stage_id, label, present_label, probability, is_closed, is_vanished, life_state, stage_rank
 from stages

@@ -29,6 +29,7 @@ from salesops.night import DBT, Night, dbt_arguments
 TESTS = "dbt_tests"
 BUILT = ("model", "seed", "snapshot")
 PREVIEW_ROWS, PREVIEW_COLUMNS = 5, 12
+WORST = 5
 PLAIN_ENDINGS = ("_key", "_id", "_grain", "_state", "_kind", "_rule")  # text that names no person
 PLAIN = {"source", "object", "state", "stage", "pipeline", "dimension", "currency", "country", "team", "segment"}
 
@@ -110,7 +111,9 @@ def build_transform(project: Project) -> dg.AssetsDefinition:
         yield from _check_results(results, guarded, night)
         failures = [f"{r.node.name}: {r.message}" for r in results if r.status in ("error", "fail")]
         if failures or not results:
-            raise dg.Failure("; ".join(failures[:5]) or "dbt built nothing", allow_retries=False)
+            skipped = sum(r.status == "skipped" for r in results)
+            reason = "; ".join(failures[:5]) or "dbt built nothing"
+            raise dg.Failure(f"{reason} ({skipped} tables and tests behind it were left out)", allow_retries=False)
 
     return dbt_models
 
@@ -194,17 +197,20 @@ def _check_results(
     """Every test noted for meta.check_results, and one result for each table with all of its tests listed."""
     rows: dict[dg.AssetKey, list[dict[str, Any]]] = defaultdict(list)
     for result in results:
-        if result.node.resource_type != "test":
+        if result.node.resource_type != "test" or result.status == "skipped":
             continue
         status = str(result.status)
         state = {"pass": "passed", "warn": "warned"}.get(status, "failed")
         reason = "" if status == "pass" else str(result.message or status)
+        if result.failures and status != "pass":
+            reason = f"{result.failures} row{'s break' if result.failures > 1 else ' breaks'} it"
         key = guarded.get(result.node.unique_id)
         is_blocking = str(result.node.config.severity).lower() != "warn"
-        night.note("/".join(key.path) if key else "dbt", result.node.name, state, reason, is_blocking)
+        worst = [] if status == "pass" or not result.failures else _offenders(night, result.node.compiled_code)
+        night.note("/".join(key.path) if key else "dbt", result.node.name, state, reason, is_blocking, worst)
         if key is not None:
             row = {"state": state, "test": result.node.name, "failing_rows": result.failures or 0, "reason": reason}
-            rows[key].append(row)
+            rows[key].append(row | {"worst_offenders": "; ".join(worst)})
     for key, tests in rows.items():
         tests.sort(key=lambda row: (row["state"] == "passed", row["test"]))
         states = [row["state"] for row in tests]
@@ -220,6 +226,20 @@ def _check_results(
                 "results": dg.MetadataValue.table([dg.TableRecord(row) for row in tests]),
             },
         )
+
+
+def _offenders(night: Night, query: str) -> list[str]:
+    """The first rows that a failed test returns, for the summary and the page."""
+    import duckdb
+
+    with duckdb.connect(str(night.data.marts)) as connection:
+        connection.execute("set timezone = 'UTC'")
+        connection.execute(
+            f"attach '{str(night.data.warehouse).replace(chr(39), chr(39) * 2)}' as warehouse (read_only)"
+        )
+        cursor = connection.execute(query)
+        names = [column[0] for column in cursor.description or []]
+        return [", ".join(f"{n} {v}" for n, v in zip(names, row, strict=True)) for row in cursor.fetchmany(WORST)]
 
 
 def _look_at_tables(night: Night) -> dict[tuple[str, str], dict[str, Any]]:

@@ -76,7 +76,7 @@ select
     case
         when judged.status = 'stale' and judged.extract_age_hours > judged.error_hours then judged.last_success_at
         when judged.status = 'stale' then judged.newest_event_at
-        when judged.status = 'failed' then judged.last_success_at
+        when judged.status in ('failed', 'not_permitted') then judged.last_success_at
     end as stale_since,
     cast(judged.extract_age_hours as double) as extract_age_hours,
     cast(judged.event_age_business_hours as double) as event_age_business_hours,

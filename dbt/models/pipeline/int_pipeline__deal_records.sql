@@ -14,6 +14,18 @@ hubspot_contacts as (
     group by links.deal_id
 ),
 
+-- the source is that of the creation: the first one known, whatever was typed over it later
+first_sources as (
+    select deal_id, min_by(lead_source, place) as lead_source
+    from (
+        select
+            deal_id, lead_source,
+            row_number() over (partition by deal_id order by version_at nulls last, landed_at nulls last, payload_hash nulls last) as place
+        from {{ ref('stg_hubspot__deals_landed') }} where not is_later and lead_source is not null
+    ) as known
+    group by deal_id
+),
+
 sheet_companies as (
     select spelling, min(company_key) as company_key
     from (
@@ -25,8 +37,8 @@ sheet_companies as (
 )
 
 select
-    'hubspot:deal:' || deals.deal_id as deal_key, 'hubspot' as source, deals.deal_id, deals.name, deals.url, deals.order_type_text, deals.lead_source,
-    deals.campaign, contracts.product, deals.competitor, deals.next_step, deals.loss_reason, case
+    'hubspot:deal:' || deals.deal_id as deal_key, 'hubspot' as source, deals.deal_id, deals.name, deals.url, deals.order_type_text,
+    coalesce(first_sources.lead_source, deals.lead_source) as lead_source, deals.campaign, contracts.product, deals.competitor, deals.next_step, deals.loss_reason, case
         when contracts.line_count > 0 then contracts.acv else deals.acv
     end as acv,
     deals.created_at, {{ local_date('deals.created_at') }} as created_date, cast(null as date) as sao_date,
@@ -35,6 +47,7 @@ select
     hubspot_companies.company_key, hubspot_contacts.contact_key, deals.known_from, deals.is_reconstructed
 from {{ ref('stg_hubspot__deals') }} as deals
 left join {{ ref('int_pipeline__deal_contract_values') }} as contracts on deals.deal_id = contracts.deal_id
+left join first_sources on deals.deal_id = first_sources.deal_id
 left join hubspot_companies on deals.deal_id = hubspot_companies.deal_id
 left join hubspot_contacts on deals.deal_id = hubspot_contacts.deal_id
 union all

@@ -1,6 +1,6 @@
 -- grain: one row per landed version of a deal up to (E, K), tombstones included: the history of what has no history
 {%- set fields = [
-    'dealstage', 'pipeline', 'amount', 'deal_currency_code', 'closedate', 'createdate', 'hubspot_owner_id', 'hs_manual_forecast_category'
+    'dealstage', 'pipeline', 'amount', 'deal_currency_code', 'closedate', 'createdate', 'hubspot_owner_id', 'hs_manual_forecast_category', 'hs_analytics_source'
 ] %}
 with landed as (
     select *, {{ hubspot_struct('payload', fields) }} as p
@@ -17,6 +17,7 @@ select
     coalesce(cast({{ vendor_date('landed.p.properties.closedate', 'portal.zone') }} as string), '') as closedate,
     coalesce(trim(landed.p.properties.hubspot_owner_id), '') as hubspot_owner_id,
     coalesce(trim(landed.p.properties.hs_manual_forecast_category), '') as hs_manual_forecast_category,
+    {{ filled('landed.p.properties.hs_analytics_source') }} as lead_source,
     coalesce(
         {{ vendor_instant('landed.p.properties.createdate') }}, {{ vendor_instant('landed.p.createdAt') }}
     ) as created_at

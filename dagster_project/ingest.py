@@ -14,7 +14,7 @@ from dagster_project.resources import night_of
 from ingestion import landing
 from ingestion.landing import ObjectResult
 from ingestion.objects import ALL_OBJECTS, RawObject
-from salesops.config import Settings
+from salesops.config import TOKEN_VARIABLE, Settings
 from salesops.night import ROOT, Night
 
 OWNER = "team:sales-operations"
@@ -22,6 +22,7 @@ MUST_HAVE_ROWS = (("hubspot", "deals"), ("hubspot", "owners"), ("hubspot", "pipe
 KINDS = {"hubspot": {"hubspot", "duckdb"}, "spreadsheets": {"excel", "duckdb"}}
 TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheet"}
 READ_FROM = {"hubspot": "HubSpot", "spreadsheets": "the spreadsheets"}
+REFUSED = f"{TOKEN_VARIABLE} was refused (401)"  # as the session words it
 BOOKS = {
     "raw.sync_state": "Where the extraction of each object stands; moves in the same transaction as its rows",
     "raw.quarantine": "Rows that were refused, with their coordinates and the reason",
@@ -75,6 +76,8 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
         waiting = {entry.name: entry for entry in entries}
         for result in _read(source, night):
             night.objects.append(result)
+            if result.state == "failed" and REFUSED in str(result.reason):  # the token expired while it was used
+                night.credentials_error = result.reason
             context.log.info("%s.%s: %s, %s appended", source, result.object, result.state, result.rows_appended)
             entry = waiting.pop(result.object, None)
             if entry is not None:

@@ -109,3 +109,19 @@ def test_refused_credentials_are_remembered_for_the_exit_code(night, monkeypatch
 
     run(night, monkeypatch, refused)
     assert night.credentials_error == "HUBSPOT_ACCESS_TOKEN was refused (401)"
+
+
+def test_a_token_that_expires_while_it_is_used_is_a_matter_of_credentials(night, monkeypatch):
+    """One object was read, the next one's request was refused: in the session's own words."""
+    import responses
+
+    from ingestion.session import SourceSession
+
+    with responses.RequestsMock() as vendor:
+        vendor.get("https://api.hubapi.com/crm/v3/objects/deals", status=401, json={"message": "expired"})
+        session = SourceSession("https://api.hubapi.com", "secret", token_name="HUBSPOT_ACCESS_TOKEN")
+        with pytest.raises(CredentialsError) as caught:
+            session.get("/crm/v3/objects/deals")
+    failed = {n: ObjectResult("hubspot", n, "failed", str(caught.value)) for n in ("deals", "owners", "pipelines")}
+    run(night, monkeypatch, read_all(failed))
+    assert "HUBSPOT_ACCESS_TOKEN" in night.credentials_error

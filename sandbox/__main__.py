@@ -23,6 +23,7 @@ from sandbox.store import iso
 from sandbox.world import LIVED_DAYS, SIZES, World, load
 
 ZONE = "Europe/Stockholm"
+SILENT_DAYS = 9  # more than a working week without an event, wherever it begins
 
 
 def _arguments() -> argparse.Namespace:
@@ -85,12 +86,9 @@ def run_server(arguments: argparse.Namespace) -> None:
     world = company(arguments)
     if arguments.since is not None:
         world.outside_clock = round(arguments.since.timestamp() * 1000)
-    silent_days = sum(int(fault.argument or 3) for fault in faults if fault.name == "stale")
-    ready = {
-        "now": iso(world.now + silent_days * 86_400_000),
-        "end": (world.end + timedelta(days=silent_days)).isoformat(),
-        "pid": os.getpid(),
-    }
+    if silent_days := sum(int(fault.argument or SILENT_DAYS) for fault in faults if fault.name == "stale"):
+        world.be_silent(silent_days).save(arguments.state)
+    ready = {"now": iso(world.now), "end": world.end.isoformat(), "pid": os.getpid()}
     with (
         (arguments.state / "requests.jsonl").open("w", buffering=1) as log,
         serve(world, arguments.fault, arguments.port, arguments.token, arguments.limits) as portal,

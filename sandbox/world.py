@@ -89,6 +89,7 @@ class World:
     queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     queued: int = 0
     touches: int = 0  # writes by tests since the last lived day: each moves `now` by a second
+    silent: set[str] = field(default_factory=set)  # days (ISO) on which nothing happened: what was due came after them
     outside_clock: int = 0  # milliseconds; writes from outside are not stamped before it
 
     def __post_init__(self) -> None:
@@ -134,16 +135,26 @@ class World:
         self.end += timedelta(days=days)
         return self.live()
 
+    def be_silent(self, days: int) -> World:
+        """Live days on which nobody touches the CRM."""
+        self.silent |= {(self.end + timedelta(days=n)).isoformat() for n in range(days)}
+        return self.tick(days)
+
     def _live_day(self) -> None:
         day = self.lived_until
         rng = Random(f"{self.seed}:{day.isoformat()}")
         if day == self.start:
             people.found_company(self, rng, day)
-        people.plan_day(self, rng, day)
+        is_silent = day.isoformat() in self.silent
+        if not is_silent:
+            people.plan_day(self, rng, day)
         midnight = self.calendar.midnight(day + timedelta(days=1))
         while self.queue and self.queue[0][0] < midnight:
             at, _, action, arguments = heapq.heappop(self.queue)
-            action(self, rng, at, *arguments)
+            if is_silent:
+                self.schedule(at + 86_400_000, action, *arguments)
+            else:
+                action(self, rng, at, *arguments)
         self.lived_until = day + timedelta(days=1)
         self.touches = 0
 
@@ -185,6 +196,7 @@ class World:
             "start": self.start.isoformat(),
             "end": self.end.isoformat(),
             "timezone": self.zone,
+            "silent": sorted(self.silent),
             "now": iso(self.now),
         }
         partial = directory / "world.json.partial"
@@ -201,4 +213,6 @@ def load(directory: Path) -> World:
     """Live again the company that `World.save` wrote down."""
     state = json.loads((directory / "world.json").read_text())
     start, end = date.fromisoformat(state["start"]), date.fromisoformat(state["end"])
-    return World(state["seed"], state["size"], start, end, state["timezone"]).live()
+    world = World(state["seed"], state["size"], start, end, state["timezone"])
+    world.silent = set(state.get("silent", ()))
+    return world.live()

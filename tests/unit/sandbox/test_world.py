@@ -196,3 +196,17 @@ class TestFaults:
         assert len({row.id for row in world.store.records["contacts"].values() if row.id.startswith("99000000")}) == 5
         tomorrow = live(7, "small", END).tick()
         assert set(tomorrow.store.records["contacts"]) <= set(world.tick().store.records["contacts"])
+
+
+def test_what_was_due_on_silent_days_comes_after_them(tmp_path):
+    """A fault that stops all events must not let them happen behind a reader's back later."""
+    before = live(seed=5, size="tiny", end=date(2026, 3, 2))
+    before.save(tmp_path)
+    stopped = before.now
+    before.be_silent(9).save(tmp_path)
+    kept = load(tmp_path)
+    assert kept.now == stopped + 9 * 86_400_000
+    assert not [event for event in kept.store.log if event.at >= stopped]
+    lived_on = kept.tick(3)
+    new = [event.at for event in lived_on.store.log if event.at >= stopped]
+    assert new and min(new) >= stopped + 9 * 86_400_000

@@ -61,7 +61,7 @@ def _describe(night: Night) -> Publication:
         built_at=built_at,
         git_commit=_git_commit(),
         schema_version=SCHEMA_VERSION,
-        company=company.name,
+        company=night.settings.company_name,
         currency=company.currency,
         timezone=company.timezone,
         is_practice=night.settings.is_practice,

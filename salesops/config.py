@@ -52,7 +52,7 @@ class BusinessHours(_Section):
 
 
 class Company(_Section):
-    name: str = "Practice company"
+    name: str = ""
     timezone: str = "Europe/Stockholm"
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "SEK"
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] = "SE"
@@ -196,6 +196,11 @@ class Settings(_Section):
     duplicates: Duplicates = Field(default_factory=Duplicates)
     leads: Leads = Leads()
     practice: Practice = Practice()
+
+    @property
+    def company_name(self) -> str:
+        """What readers see: a real company that gave no name must not pass for the practice one."""
+        return self.company.name or ("Practice company" if self.is_practice else "Your company")
 
     @property
     def is_practice(self) -> bool:

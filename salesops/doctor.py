@@ -72,7 +72,7 @@ def _configured(settings: Settings, data: DataDirectory, environ: Mapping[str, s
     company, named = settings.company, environ.get("SALESOPS_CONFIG")
     path = Path(named) if named else Path.cwd() / "salesops.toml"
     _say("Configuration", str(path) if path.exists() else "none (salesops.toml): the practice company is used")
-    _say("Company", f"{company.name}, {company.timezone}, {company.currency}, country {company.country}")
+    _say("Company", f"{settings.company_name}, {company.timezone}, {company.currency}, country {company.country}")
     _say("Data directory", f"{data.root}{'' if data.root.exists() else ' (not there yet)'}")
     for source, title in (("hubspot", "HubSpot"), ("spreadsheets", "Spreadsheets")):
         if not settings.is_enabled(source):
@@ -188,7 +188,7 @@ def _published(settings: Settings, data: DataDirectory, findings: Findings) -> N
             "select publication_id, as_of, built_at from meta.publication"
         ).fetchone()  # type: ignore[misc]
         states = _states(connection)
-    age = clock.now() - built_at
+    age = max(clock.now() - built_at, timedelta(0))  # a practice company may have been told to live ahead
     _say("Published", f"{publication_id}, as of {as_of:%Y-%m-%d %H:%M} UTC, {_hours(age)} ago")
     if age > LATE_PUBLICATION:
         findings.add(STALE, f"the last publication is {_hours(age)} old: see why the nights since did not publish")

@@ -108,7 +108,6 @@ class Night:
             "as_of": self.as_of.isoformat(),
             "known_as_of": self.known_as_of.isoformat() if self.known_as_of else "",
             "now": self.clock.now().isoformat(),
-            "company_name": company.name,
             "company_timezone": company.timezone,
             "company_currency": company.currency,
             "company_country": company.country,

@@ -146,7 +146,7 @@ def _show_refusal(console: Console, night: Night, outcome: Outcome, after: Snaps
 
 def _show_headlines(console: Console, night: Night, after: Snapshot, before: Snapshot | None) -> None:
     company = night.settings.company
-    _line(console, f"\n{company.name}, as of {night.as_of:%Y-%m-%d %H:%M} UTC")
+    _line(console, f"\n{night.settings.company_name}, as of {night.as_of:%Y-%m-%d %H:%M} UTC")
     rows = [["", "now", *(["before"] if before else [])]]
     for name, (unit, _) in HEADLINES.items():
         values = [shot.headlines.get(name) for shot in (after, before) if shot is not None]

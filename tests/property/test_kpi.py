@@ -39,7 +39,7 @@ INPUTS = {
         team varchar""",
     "owners": "owner_key varchar, name varchar, email varchar",
     "companies": "company_key varchar, country varchar",
-    "stages": "source varchar, pipeline_id varchar, is_sales boolean",
+    "stages": "source varchar, pipeline_id varchar, pipeline varchar, present_pipeline varchar, is_sales boolean",
 }
 RELAXED = settings(
     max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)

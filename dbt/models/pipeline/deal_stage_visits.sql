@@ -7,10 +7,41 @@ with versions as (
     from {{ ref('deal_versions') }}
 ),
 
+overtaken as (
+    select points.deal_key, points.changed_at as entered_at, points.place as overtaken, stages.pipeline, stages.pipeline_id, stages.stage, stages.stage_id, stages.stage_rank
+    from {{ ref('int_pipeline__deal_points') }} as points
+    inner join versions
+        on points.deal_key = versions.deal_key and points.changed_at >= versions.valid_from
+        and (points.changed_at < versions.valid_to or versions.valid_to is null) and versions.life_state not in ('removed', 'merged')
+    inner join {{ ref('stages') }} as stages
+        on split_part(points.deal_key, ':', 1) = stages.source and versions.pipeline_id = stages.pipeline_id and points.value = stages.stage_id
+    where points.field = 'stage_id' and points.place > 1 and points.value <> '' and points.value <> coalesce(versions.stage_id, '') and stages.life_state = 'open'
+),
+
+-- a deal that left its stage and came back in one instant has two visits of it, though its interval is one
+starts as (
+    select deal_key, starts_at, max(is_return) as is_return
+    from (
+        select deal_key, valid_from as starts_at, 0 as is_return from versions
+        union all
+        select deal_key, entered_at, 1 from overtaken
+    ) as instants
+    group by deal_key, starts_at
+),
+
+pieces as (
+    select
+        starts.deal_key, starts.starts_at as valid_from, lead(starts.starts_at) over (partition by starts.deal_key order by starts.starts_at nulls last) as valid_to,
+        starts.is_return, versions.life_state, versions.pipeline, versions.pipeline_id, versions.stage, versions.stage_id, versions.stage_rank, versions.place
+    from starts
+    inner join versions
+        on starts.deal_key = versions.deal_key and starts.starts_at >= versions.valid_from and (starts.starts_at < versions.valid_to or versions.valid_to is null)
+),
+
 marked as (
     select *, sum(is_new) over (partition by deal_key order by valid_from nulls last rows between unbounded preceding and current row) as island
     from (
-        select *, case when place = lag(place) over (partition by deal_key order by valid_from nulls last) then 0 else 1 end as is_new from versions
+        select *, case when is_return = 0 and place = lag(place) over (partition by deal_key order by valid_from nulls last) then 0 else 1 end as is_new from pieces
     ) as compared
 ),
 
@@ -21,15 +52,6 @@ islands as (
         min(stage_rank) as stage_rank
     from marked
     group by deal_key, island
-),
-
-overtaken as (
-    select points.deal_key, points.changed_at as entered_at, points.place as overtaken, stages.pipeline, stages.pipeline_id, stages.stage, stages.stage_id, stages.stage_rank
-    from {{ ref('int_pipeline__deal_points') }} as points
-    inner join versions on points.deal_key = versions.deal_key and points.changed_at = versions.valid_from and versions.life_state not in ('removed', 'merged')
-    inner join {{ ref('stages') }} as stages
-        on split_part(points.deal_key, ':', 1) = stages.source and versions.pipeline_id = stages.pipeline_id and points.value = stages.stage_id
-    where points.field = 'stage_id' and points.place > 1 and points.value <> '' and points.value <> coalesce(versions.stage_id, '') and stages.life_state = 'open'
 ),
 
 steps as (

@@ -166,13 +166,17 @@ def test_the_sql_shell_answers_and_survives_a_mistake(first_night):
     if process == 0:
         os.execve(SALESOPS, [SALESOPS, "sql"], first_night.environment)
 
-    def until(text: str) -> str:
-        seen, end = "", time.monotonic() + 60
-        while text not in seen and time.monotonic() < end:
+    unread = b""
+
+    def until(text: str) -> None:
+        """Read up to and including `text`; what came after it in the same breath is for the next call."""
+        nonlocal unread
+        end = time.monotonic() + 60
+        while text.encode() not in unread and time.monotonic() < end:
             if select.select([terminal], [], [], 0.5)[0]:
-                seen += os.read(terminal, 65536).decode()
-        assert text in seen, seen
-        return seen
+                unread += os.read(terminal, 65536)
+        before, found, unread = unread.partition(text.encode())
+        assert found, before.decode(errors="replace")
 
     until("marts>")
     os.write(terminal, b".tables\n")

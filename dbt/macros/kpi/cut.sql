@@ -52,6 +52,15 @@
     )
 {%- endmacro %}
 
+{# The five leading columns of a final select. #}
+{% macro cut_columns() -%}
+    cast(period_grain as string) as period_grain,
+    cast(period_start as date) as period_start,
+    cast(dimension as string) as dimension,
+    cast(member_key as string) as member_key,
+    cast(member as string) as member
+{%- endmacro %}
+
 {# Wilson interval of count / total at 95 % (S4), held in 0..1; null without a denominator. `side` is -1 or 1.
    Rounded far below any use, so that both engines write the same digits. #}
 {% macro wilson(count, total, side) -%}

@@ -145,8 +145,3 @@
 
 {# An amount, exact; absent where it is no number. #}
 {% macro money(column) -%}try_cast({{ salesops.filled(column) }} as decimal(18, 2)){%- endmacro %}
-
-{# Currency of amounts without one: the portal's, else the company's. A scalar for pipeline models. #}
-{% macro portal_currency() -%}
-    coalesce((select max(currency) from {{ ref('stg_hubspot__account_info') }}), '{{ var("company_currency") }}')
-{%- endmacro %}

@@ -18,11 +18,7 @@ booked as (
 )
 
 select
-    cast(period_grain as string) as period_grain,
-    cast(period_start as date) as period_start,
-    cast(dimension as string) as dimension,
-    cast(member_key as string) as member_key,
-    cast(member as string) as member,
+    {{ cut_columns() }},
     cast(won_count as bigint) as won_count,
     cast(coalesce(won_value, 0) as decimal(18, 2)) as won_value,
     cast(missing_amount_count as bigint) as missing_amount_count

@@ -21,11 +21,7 @@ valued as (
 )
 
 select
-    cast(period_grain as string) as period_grain,
-    cast(period_start as date) as period_start,
-    cast(dimension as string) as dimension,
-    cast(member_key as string) as member_key,
-    cast(member as string) as member,
+    {{ cut_columns() }},
     cast(won_count as bigint) as won_count,
     cast(acv_mean as decimal(18, 2)) as acv_mean,
     cast(acv_median as decimal(18, 2)) as acv_median,

@@ -30,11 +30,7 @@ counted as (
 )
 
 select
-    cast(period_grain as string) as period_grain,
-    cast(period_start as date) as period_start,
-    cast(dimension as string) as dimension,
-    cast(member_key as string) as member_key,
-    cast(member as string) as member,
+    {{ cut_columns() }},
     cast(lead_count as bigint) as lead_count,
     cast(contacted_count as bigint) as contacted_count,
     cast(meeting_held_count as bigint) as meeting_held_count,

@@ -57,11 +57,7 @@ shared as (
 )
 
 select
-    cast(period_grain as string) as period_grain,
-    cast(period_start as date) as period_start,
-    cast(dimension as string) as dimension,
-    cast(member_key as string) as member_key,
-    cast(member as string) as member,
+    {{ cut_columns() }},
     cast(stage as string) as lost_from_stage,
     cast(reason_group as string) as loss_reason_group,
     cast(lost_count as bigint) as lost_count,

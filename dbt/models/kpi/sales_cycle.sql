@@ -21,11 +21,7 @@ measured as (
 )
 
 select
-    cast(period_grain as string) as period_grain,
-    cast(period_start as date) as period_start,
-    cast(dimension as string) as dimension,
-    cast(member_key as string) as member_key,
-    cast(member as string) as member,
+    {{ cut_columns() }},
     cast(won_count as bigint) as won_count,
     cast(won_days_mean as double) as won_days_mean,
     cast(won_days_median as double) as won_days_median,

@@ -21,11 +21,7 @@ with cohorts as (
 )
 
 select
-    cast(period_grain as string) as period_grain,
-    cast(period_start as date) as period_start,
-    cast(dimension as string) as dimension,
-    cast(member_key as string) as member_key,
-    cast(member as string) as member,
+    {{ cut_columns() }},
     cast(accepted_count as bigint) as accepted_count,
     cast(censored_count as bigint) as censored_count,
     cast(close_days_median_km as double) as close_days_median_km,

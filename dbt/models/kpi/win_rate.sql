@@ -22,11 +22,7 @@ counted as (
 )
 
 select
-    cast(period_grain as string) as period_grain,
-    cast(period_start as date) as period_start,
-    cast(dimension as string) as dimension,
-    cast(member_key as string) as member_key,
-    cast(member as string) as member,
+    {{ cut_columns() }},
     cast(won_count as bigint) as won_count,
     cast(lost_count as bigint) as lost_count,
     cast(decided_count as bigint) as decided_count,

@@ -20,16 +20,6 @@ sheets as (
     where not is_deleted
 ),
 
-sheet_companies as (
-    select spelling, min(company_key) as company_key
-    from (
-        select lower(name) as spelling, 'spreadsheets:company:' || company_id as company_key from {{ ref('stg_spreadsheets__companies') }} where name is not null
-        union all
-        select lower(company_id), company_key from {{ ref('company_identities') }} where source = 'spreadsheets'
-    ) as spelt
-    group by spelling
-),
-
 -- a sheet's contact is an e-mail address, or a name that one person bears at the company of that name
 people as (
     select '' as company, email as spelling, min(contact_key) as contact_key
@@ -59,7 +49,7 @@ linked as (
     union all
     select sheets.activity_key, cast(null as string), sheet_companies.company_key, cast(null as string)
     from sheets
-    inner join sheet_companies on sheets.company = sheet_companies.spelling
+    inner join {{ sheet_companies() }} as sheet_companies on sheets.company = sheet_companies.spelling
     union all
     select sheets.activity_key, people.contact_key, cast(null as string), cast(null as string)
     from sheets

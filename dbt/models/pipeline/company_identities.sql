@@ -4,19 +4,7 @@ with recursive crm as (
     select company_id, merged_into, deletion, created_at, known_from from {{ ref('stg_hubspot__companies') }}
 ),
 
-chain (company_id, root_id, depth) as (
-    select company_id, company_id as root_id, 0 as depth from crm
-    union all
-    select chain.company_id, survivor.company_id as root_id, chain.depth + 1 as depth
-    from chain
-    inner join crm as member on chain.root_id = member.company_id and member.deletion = 'merged'
-    inner join crm as survivor on member.merged_into = survivor.company_id
-    where chain.depth < 50
-),
-
-roots as (
-    select company_id, max_by(root_id, depth) as root_id from chain group by company_id
-),
+{{ merge_roots('crm', 'company_id') }},
 
 listed as (
     select company_id, lower(name) as name, known_from from {{ ref('stg_spreadsheets__companies') }}

@@ -12,19 +12,7 @@ with recursive crm as (
     from {{ ref('stg_hubspot__contacts') }}
 ),
 
-chain (contact_id, root_id, depth) as (
-    select contact_id, contact_id as root_id, 0 as depth from crm
-    union all
-    select chain.contact_id, survivor.contact_id as root_id, chain.depth + 1 as depth
-    from chain
-    inner join crm as member on chain.root_id = member.contact_id and member.deletion = 'merged'
-    inner join crm as survivor on member.merged_into = survivor.contact_id
-    where chain.depth < 50
-),
-
-roots as (
-    select contact_id, max_by(root_id, depth) as root_id from chain group by contact_id
-),
+{{ merge_roots('crm', 'contact_id') }},
 
 employers as (
     select links.contact_id, min_by(identities.company_key, case when links.is_primary then '0' else '1' end || identities.company_key) as company_key

@@ -1,14 +1,14 @@
 {{ config(materialized='ephemeral') }}
 -- grain: one row per deal of every source: what the record says beside its history
 with hubspot_companies as (
-    select links.deal_id, min_by(identities.company_key, case when links.is_primary then '0' else '1' end || lpad(links.company_id, 20, '0')) as company_key
+    select links.deal_id, min_by(identities.company_key, {{ primary_first('links', 'company_id') }}) as company_key
     from {{ ref('stg_hubspot__deals_companies_links') }} as links
     inner join {{ ref('company_identities') }} as identities on links.company_id = identities.company_id and identities.source = 'hubspot'
     group by links.deal_id
 ),
 
 hubspot_contacts as (
-    select links.deal_id, min_by(identities.contact_key, case when links.is_primary then '0' else '1' end || lpad(links.contact_id, 20, '0')) as contact_key
+    select links.deal_id, min_by(identities.contact_key, {{ primary_first('links', 'contact_id') }}) as contact_key
     from {{ ref('stg_hubspot__deals_contacts_links') }} as links
     inner join {{ ref('contact_identities') }} as identities on links.contact_id = identities.contact_id and identities.source = 'hubspot'
     group by links.deal_id
@@ -24,16 +24,6 @@ first_sources as (
         from {{ ref('stg_hubspot__deals_landed') }} where not is_later and lead_source is not null
     ) as known
     group by deal_id
-),
-
-sheet_companies as (
-    select spelling, min(company_key) as company_key
-    from (
-        select lower(name) as spelling, 'spreadsheets:company:' || company_id as company_key from {{ ref('stg_spreadsheets__companies') }} where name is not null
-        union all
-        select lower(company_id), company_key from {{ ref('company_identities') }} where source = 'spreadsheets'
-    ) as spelt
-    group by spelling
 )
 
 select
@@ -58,7 +48,7 @@ select
     {{ sheet_closed_at() }},
     case when deals.is_deleted then deals.version_at end, cast(null as string), sheet_companies.company_key, people.contact_key, deals.known_from, deals.is_reconstructed
 from {{ ref('stg_spreadsheets__deals') }} as deals
-left join sheet_companies on lower(deals.company) = sheet_companies.spelling
+left join {{ sheet_companies() }} as sheet_companies on lower(deals.company) = sheet_companies.spelling
 left join (
     select contacts.email, min(identities.contact_key) as contact_key
     from {{ ref('stg_hubspot__contacts') }} as contacts

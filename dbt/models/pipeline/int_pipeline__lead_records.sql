@@ -1,47 +1,39 @@
 {{ config(materialized='ephemeral') }}
 -- grain: one row per HubSpot lead record alive at E; leads merged into one another are one, from the earliest creation
-with recursive chain (member_id, root_id, depth) as (
-    select lead_id as member_id, lead_id as root_id, 0 as depth from {{ ref('stg_hubspot__leads') }}
-    union all
-    select chain.member_id, survivor.lead_id, chain.depth + 1
-    from chain
-    inner join {{ ref('stg_hubspot__leads') }} as member on chain.root_id = member.lead_id and member.deletion = 'merged'
-    inner join {{ ref('stg_hubspot__leads') }} as survivor on member.merged_into = survivor.lead_id
-    where chain.depth < 50
+with recursive records as (
+    select lead_id, merged_into, deletion from {{ ref('stg_hubspot__leads') }}
 ),
 
-roots as (
-    select member_id, max_by(root_id, depth) as lead_id from chain group by member_id
-),
+{{ merge_roots('records', 'lead_id') }},
 
 members as (
-    select roots.lead_id, min(coalesce(leads.created_at, leads.version_at)) as created_at
+    select roots.root_id as lead_id, min(coalesce(leads.created_at, leads.version_at)) as created_at
     from roots
-    inner join {{ ref('stg_hubspot__leads') }} as leads on roots.member_id = leads.lead_id
-    group by roots.lead_id
+    inner join {{ ref('stg_hubspot__leads') }} as leads on roots.lead_id = leads.lead_id
+    group by roots.root_id
 ),
 
 people as (
-    select roots.lead_id, min_by(identities.contact_key, case when links.is_primary then '0' else '1' end || lpad(links.contact_id, 20, '0')) as contact_key
+    select roots.root_id as lead_id, min_by(identities.contact_key, {{ primary_first('links', 'contact_id') }}) as contact_key
     from roots
-    inner join {{ ref('stg_hubspot__leads_contacts_links') }} as links on roots.member_id = links.lead_id
+    inner join {{ ref('stg_hubspot__leads_contacts_links') }} as links on roots.lead_id = links.lead_id
     inner join {{ ref('contact_identities') }} as identities on links.contact_id = identities.contact_id and identities.source = 'hubspot'
-    group by roots.lead_id
+    group by roots.root_id
 ),
 
 employers as (
-    select roots.lead_id, min_by(identities.company_key, case when links.is_primary then '0' else '1' end || lpad(links.company_id, 20, '0')) as company_key
+    select roots.root_id as lead_id, min_by(identities.company_key, {{ primary_first('links', 'company_id') }}) as company_key
     from roots
-    inner join {{ ref('stg_hubspot__leads_companies_links') }} as links on roots.member_id = links.lead_id
+    inner join {{ ref('stg_hubspot__leads_companies_links') }} as links on roots.lead_id = links.lead_id
     inner join {{ ref('company_identities') }} as identities on links.company_id = identities.company_id and identities.source = 'hubspot'
-    group by roots.lead_id
+    group by roots.root_id
 ),
 
 -- what the lead's owner was, by any of the merged records
 owned as (
-    select roots.lead_id, history.changed_at, trim(history.value) as owner_id, history.source_type, history.position
+    select roots.root_id as lead_id, history.changed_at, trim(history.value) as owner_id, history.source_type, history.position
     from roots
-    inner join {{ ref('stg_hubspot__leads_history') }} as history on roots.member_id = history.lead_id and history.property = 'hubspot_owner_id'
+    inner join {{ ref('stg_hubspot__leads_history') }} as history on roots.lead_id = history.lead_id and history.property = 'hubspot_owner_id'
 ),
 
 assigned as (

@@ -1,0 +1,43 @@
+{# Rules that several pipeline models share. #}
+
+{# CTEs `chain` and `roots` (key, root_id): the survivor of every record of `records` over any number of merges in the CRM.
+   `records` has `key`, deletion and merged_into. A survivor that no source lists leaves the record its own root. #}
+{% macro merge_roots(records, key) -%}
+chain ({{ key }}, root_id, depth) as (
+    select {{ key }}, {{ key }} as root_id, 0 as depth from {{ records }}
+    union all
+    select chain.{{ key }}, survivor.{{ key }} as root_id, chain.depth + 1 as depth
+    from chain
+    inner join {{ records }} as member on chain.root_id = member.{{ key }} and member.deletion = 'merged'
+    inner join {{ records }} as survivor on member.merged_into = survivor.{{ key }}
+    where chain.depth < 50
+),
+
+roots as (
+    select {{ key }}, max_by(root_id, depth) as root_id from chain group by {{ key }}
+)
+{%- endmacro %}
+
+{# Of several links the one that counts: the primary, else the smallest id. For min_by. #}
+{% macro primary_first(links, id) -%}
+    case when {{ links }}.is_primary then '0' else '1' end || lpad({{ links }}.{{ id }}, 20, '0')
+{%- endmacro %}
+
+{# One row per spelling (name or id, lower case) of a company in a sheet, with its company_key. #}
+{% macro sheet_companies() -%}
+    (
+        select spelling, min(company_key) as company_key
+        from (
+            select lower(name) as spelling, 'spreadsheets:company:' || company_id as company_key
+            from {{ ref('stg_spreadsheets__companies') }} where name is not null
+            union all
+            select lower(company_id), company_key from {{ ref('company_identities') }} where source = 'spreadsheets'
+        ) as spelt
+        group by spelling
+    )
+{%- endmacro %}
+
+{# Currency of amounts without one: the portal's, else the company's. #}
+{% macro portal_currency() -%}
+    coalesce((select max(currency) from {{ ref('stg_hubspot__account_info') }}), '{{ var("company_currency") }}')
+{%- endmacro %}

@@ -62,6 +62,14 @@ class Company(_Section):
     internal_domains: list[str] = []
     exclude_deal_name_pattern: str = ""
     qualified_stage: dict[str, str] = {}
+    deal_size_bands: list[Annotated[int, Field(gt=0)]] = [10_000, 50_000, 100_000, 500_000, 1_000_000]
+
+    @field_validator("deal_size_bands")
+    @classmethod
+    def _rising(cls, value: list[int]) -> list[int]:
+        if not value or value != sorted(set(value)):
+            raise ValueError("give at least one limit, each higher than the one before")
+        return value
 
     @field_validator("timezone")
     @classmethod

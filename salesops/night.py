@@ -119,6 +119,7 @@ class Night:
             "qualified_stage": company.qualified_stage,
             "exclude_pipelines": company.exclude_pipelines,
             "internal_domains": company.internal_domains,
+            "deal_size_bands": company.deal_size_bands,
             "exclude_deal_name_pattern": company.exclude_deal_name_pattern,
             "hubspot_record_url": record_url,
             "response_sla_minutes": self.settings.leads.response_sla_minutes,

@@ -41,3 +41,27 @@ roots as (
 {% macro portal_currency() -%}
     coalesce((select max(currency) from {{ ref('stg_hubspot__account_info') }}), '{{ var("company_currency") }}')
 {%- endmacro %}
+
+{# Size classes of companies by employees, and what they make with the industry. #}
+{% macro employees_band(employees) -%}
+    case
+        when {{ employees }} >= 1000 then '1000+' when {{ employees }} >= 250 then '250-999' when {{ employees }} >= 50 then '50-249'
+        when {{ employees }} >= 10 then '10-49' when {{ employees }} >= 1 then '1-9'
+    end
+{%- endmacro %}
+
+{% macro segment_of(employees_band, industry) -%}
+    coalesce({{ employees_band }}, 'unknown') || ' / ' || coalesce({{ industry }}, 'unknown')
+{%- endmacro %}
+
+{# Size class of an amount in company currency, by the limits of the variable deal_size_bands; null without an amount. #}
+{% macro deal_size_band(amount) -%}
+    {%- set limits = var('deal_size_bands') | sort -%}
+    case
+        when {{ amount }} is null then null
+        {%- for limit in limits %}
+        when {{ amount }} < {{ limit }} then '{{ "below " ~ limit if loop.first else loop.previtem ~ "-" ~ (limit - 1) }}'
+        {%- endfor %}
+        else '{{ limits[-1] if limits else 0 }}+'
+    end
+{%- endmacro %}

@@ -33,12 +33,12 @@ INPUTS = {
         acv decimal(18, 2), order_type varchar, owner_key varchar, team varchar, sao_owner_key varchar,
         sao_team varchar, company_key varchar, lead_source varchar, product varchar, sao_at timestamptz, sao_date date,
         closed_at timestamptz, closed_date date, booking_date date, lost_from_stage varchar, loss_reason_group varchar,
-        is_backdated boolean, is_excluded boolean""",
+        is_backdated boolean, is_excluded boolean, segment varchar, industry varchar, country varchar,
+        deal_size_band varchar, created_amount_base decimal(18, 2)""",
     "deal_versions": """deal_key varchar, valid_from timestamptz, valid_to timestamptz, life_state varchar,
         pipeline varchar, pipeline_id varchar, amount_base decimal(18, 2), close_date date, owner_key varchar,
         team varchar""",
     "owners": "owner_key varchar, name varchar, email varchar",
-    "companies": "company_key varchar, country varchar",
     "stages": "source varchar, pipeline_id varchar, pipeline varchar, present_pipeline varchar, is_sales boolean",
 }
 RELAXED = settings(
@@ -258,6 +258,7 @@ def cells(deals: list[dict]) -> dict[tuple, list[dict]]:
             continue
         members = {"company": "all", "team": deal["team"], "owner": deal["owner_key"], "source": deal["lead_source"]}
         members |= {"pipeline": deal["pipeline"], "order_type": deal["order_type"], "product": None, "country": None}
+        members |= {"segment": None, "industry": None, "deal_size_band": None}
         for grain in ("week", "month", "quarter", "all"):
             for dimension, member in members.items():
                 key = (grain, start_of(grain, deal["booking_date"]), dimension, member or "unknown")

@@ -1,14 +1,14 @@
 {# The five leading columns of every KPI table that can be cut, made in one place.
 
-   `facts` is a relation with one row per fact and the columns owner_key, owner (label), team, source, pipeline, order_type,
-   product and country, each as of the date that the table's card names. A missing part becomes the member `unknown`, so
+   `facts` is a relation with one row per fact and the columns owner_key, owner (label), team, segment, industry, country,
+   source, product, order_type, deal_size_band and pipeline, each as of the date that the table's card names. A missing part becomes the member `unknown`, so
    that the parts of a dimension sum to the company. #}
 
 {% macro cut_grains() %}{{ return(['week', 'month', 'quarter', 'all']) }}{% endmacro %}
 
 {# Each is also the fact column that holds its members; `owner` alone has a key beside its label. #}
 {% macro cut_dimensions() %}
-    {{ return(['company', 'team', 'owner', 'source', 'pipeline', 'order_type', 'product', 'country']) }}
+    {{ return(['company', 'team', 'owner', 'segment', 'industry', 'country', 'source', 'product', 'order_type', 'deal_size_band', 'pipeline']) }}
 {% endmacro %}
 
 {# Facts x dimensions. `columns`: what to carry along, a list of columns and expressions. #}

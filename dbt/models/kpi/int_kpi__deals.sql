@@ -23,7 +23,12 @@ select
     dated.lead_source as source,
     dated.pipeline,
     dated.product,
-    companies.country,
+    dated.segment,
+    dated.industry,
+    dated.country,
+    dated.deal_size_band,
+    dated.created_amount_base,
+    dated.company_key,
     dated.owner_key,
     coalesce(owners.name, owners.email, dated.owner_key) as owner,
     dated.team,
@@ -41,6 +46,5 @@ select
     case when dated.booking_date >= dated.sao_date then {{ days_between('dated.sao_date', 'dated.booking_date') }} end as booking_age_days,
     dated.sao_at is not null and coalesce(dated.order_type, 'unknown') not in ('renewal', 'contraction') as is_rate_deal
 from dated
-left join {{ ref('companies') }} as companies on dated.company_key = companies.company_key
 left join {{ ref('owners') }} as owners on dated.owner_key = owners.owner_key
 left join {{ ref('owners') }} as sao_owners on dated.sao_owner_key = sao_owners.owner_key

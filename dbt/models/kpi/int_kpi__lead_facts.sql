@@ -23,9 +23,15 @@ select
     leads.source_first_touch as source,
     leads.pipeline,
     leads.country,
+    profiles.segment,
+    profiles.industry,
+    cast(null as string) as deal_size_band,
     cast(null as string) as order_type,
     cast(null as string) as product
 from {{ ref('leads') }} as leads
 left join {{ ref('deals') }} as deals on leads.converted_deal_key = deals.deal_key
 left join {{ ref('owners') }} as owners on leads.owner_key = owners.owner_key
+left join {{ ref('company_versions') }} as profiles
+    on leads.company_key = profiles.company_key and leads.created_at >= profiles.valid_from
+    and (leads.created_at < profiles.valid_to or profiles.valid_to is null)
 where coalesce(leads.exclusion_reason, '') <> 'internal'

@@ -12,14 +12,14 @@ with non_sales as (
 
 versions as (
     select
-        deals.lead_source as source, deals.order_type, deals.product, companies.country,
+        deals.lead_source as source, deals.order_type, deals.product, deals.segment, deals.industry, deals.country,
+        deals.deal_size_band,
         versions.pipeline, versions.team, versions.owner_key, coalesce(owners.name, owners.email, versions.owner_key) as owner,
         versions.amount_base, versions.close_date,
         {{ local_date('versions.valid_from') }} as first_date,
         {{ local_date('versions.valid_to') }} as end_date
     from {{ ref('deal_versions') }} as versions
     inner join {{ ref('deals') }} as deals on versions.deal_key = deals.deal_key
-    left join {{ ref('companies') }} as companies on deals.company_key = companies.company_key
     left join {{ ref('owners') }} as owners on versions.owner_key = owners.owner_key
     left join non_sales on deals.source = non_sales.source and versions.pipeline_id = non_sales.pipeline_id
     left join {{ ref('int_pipeline__excluded_pipelines') }} as excluded
@@ -38,7 +38,7 @@ snapped as (
 )
 
 select
-    source, order_type, product, country, pipeline, team, owner_key, owner, amount_base, first_snapshot_date, end_snapshot_date,
+    source, order_type, product, segment, industry, country, deal_size_band, pipeline, team, owner_key, owner, amount_base, first_snapshot_date, end_snapshot_date,
     greatest(first_snapshot_date, after_close_date) as overdue_snapshot_date,
     close_date is not null and after_close_date <= {{ as_of_date() }}
         and (end_snapshot_date is null or after_close_date < end_snapshot_date) as is_ever_overdue

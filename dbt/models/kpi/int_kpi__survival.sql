@@ -5,7 +5,8 @@
 -- day NULL: they are in the counts and in no curve.
 with subjects as (
     select
-        sao_date, sao_owner_key as owner_key, sao_owner as owner, sao_team as team, source, pipeline, order_type, product, country,
+        sao_date, sao_owner_key as owner_key, sao_owner as owner, sao_team as team, source, pipeline, order_type, product, segment, industry, country,
+        deal_size_band,
         close_days as day,
         case when life_state = 'won' then 1 else 0 end as is_won,
         case when life_state = 'lost' then 1 else 0 end as is_lost,

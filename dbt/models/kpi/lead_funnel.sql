@@ -25,7 +25,7 @@ counted as (
         count(*) filter (where is_created = 1 and is_undecided) as open_count,
         sum(won_value) filter (where is_created = 1) as won_value
     from {{ cut('cohorts', 'cohort_date', ['is_created', 'is_contacted', 'is_met', 'is_accepted', 'is_won', 'is_undecided', 'won_value']) }} as facts
-    where dimension not in ('order_type', 'product')
+    where dimension not in ('order_type', 'product', 'deal_size_band')
     group by period_grain, period_start, dimension, member_key
 )
 

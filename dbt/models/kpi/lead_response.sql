@@ -7,7 +7,7 @@ with members as (
     from {{ cut(
         ref('int_kpi__lead_facts'), 'created_date', ['response_state', 'is_answered', 'response_business_minutes', 'observed_business_minutes']
     ) }} as facts
-    where dimension not in ('order_type', 'product')
+    where dimension not in ('order_type', 'product', 'deal_size_band')
 ),
 
 counted as (

@@ -6,7 +6,7 @@
 -- the share never passes 1. Null where the stage is unknown. Shares follow stage traffic: a busy stage loses more.
 with losses as (
     select
-        booking_date as exit_date, owner_key, owner, team, source, pipeline, order_type, product, country,
+        booking_date as exit_date, owner_key, owner, team, source, pipeline, order_type, product, segment, industry, country, deal_size_band,
         coalesce(lost_from_stage, 'unknown') as stage, coalesce(loss_reason_group, 'unknown') as reason_group, amount_base, 1 as is_loss
     from {{ ref('int_kpi__deals') }}
     where is_rate_deal and life_state = 'lost'
@@ -15,7 +15,8 @@ with losses as (
 other_exits as (
     select
         {{ local_date('visits.exited_at') }} as exit_date, versions.owner_key, coalesce(owners.name, owners.email, versions.owner_key) as owner,
-        versions.team, deals.source, visits.pipeline, deals.order_type, deals.product, deals.country,
+        versions.team, deals.source, visits.pipeline, deals.order_type, deals.product, deals.segment, deals.industry, deals.country,
+        deals.deal_size_band,
         coalesce(visits.stage, 'unknown') as stage, 'unknown' as reason_group, deals.amount_base, 0 as is_loss
     from (
         select *, visit_number = max(visit_number) over (partition by deal_key) as is_last from {{ ref('deal_stage_visits') }}

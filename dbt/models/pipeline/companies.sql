@@ -23,10 +23,7 @@ survivors as (
 ),
 
 banded as (
-    select *, case
-        when employees >= 1000 then '1000+' when employees >= 250 then '250-999' when employees >= 50 then '50-249'
-        when employees >= 10 then '10-49' when employees >= 1 then '1-9'
-    end as employees_band
+    select *, {{ employees_band('employees') }} as employees_band
     from survivors
 )
 
@@ -35,7 +32,7 @@ select
     cast(banded.name as string) as name,
     cast(banded.domain as string) as domain,
     cast(banded.industry as string) as industry,
-    cast(coalesce(banded.employees_band, 'unknown') || ' / ' || coalesce(banded.industry, 'unknown') as string) as segment,
+    cast({{ segment_of('banded.employees_band', 'banded.industry') }} as string) as segment,
     cast(banded.employees as bigint) as employees,
     cast(banded.employees_band as string) as employees_band,
     cast(banded.country as string) as country,

@@ -37,13 +37,27 @@ working_days as (
 
 owned as (
     select
-        localised.*, at_acceptance.owner_key as sao_owner_key, at_acceptance.team as sao_team, at_creation.owner_key as created_owner_key
+        localised.*, at_acceptance.owner_key as sao_owner_key, at_acceptance.team as sao_team, at_creation.owner_key as created_owner_key,
+        profiles.segment, profiles.industry, profiles.country, profiles.employees_band
     from localised
     left join {{ ref('deal_versions') }} as at_acceptance
         on localised.deal_key = at_acceptance.deal_key and greatest(localised.sao_at, localised.first_valid_from) >= at_acceptance.valid_from
         and (greatest(localised.sao_at, localised.first_valid_from) < at_acceptance.valid_to or at_acceptance.valid_to is null)
     left join {{ ref('deal_versions') }} as at_creation
         on localised.deal_key = at_creation.deal_key and localised.first_valid_from = at_creation.valid_from
+    left join {{ ref('company_versions') }} as profiles
+        on localised.company_key = profiles.company_key and coalesce(localised.created_at, localised.first_valid_from) >= profiles.valid_from
+        and (coalesce(localised.created_at, localised.first_valid_from) < profiles.valid_to or profiles.valid_to is null)
+),
+
+-- M06: the first amount is often blank, so what was created is what stood fourteen days after the acceptance
+settled as (
+    select owned.deal_key, versions.amount_base as created_amount_base, {{ deal_size_band('versions.amount_base') }} as deal_size_band
+    from owned
+    inner join {{ ref('deal_versions') }} as versions
+        on owned.deal_key = versions.deal_key
+        and greatest(least(owned.sao_at + interval 14 day, {{ as_of() }}), owned.first_valid_from) >= versions.valid_from
+        and (greatest(least(owned.sao_at + interval 14 day, {{ as_of() }}), owned.first_valid_from) < versions.valid_to or versions.valid_to is null)
 ),
 
 at_closing as (
@@ -58,33 +72,6 @@ loss_groups as (
     select deal_key, max_by(loss_reason_group, lpad(cast(length(pattern) as string), 4, '0') || pattern || '|' || loss_reason_group) as loss_reason_group
     from owned
     inner join {{ ref('loss_reason_groups') }} as patterns on lower(owned.loss_reason) like '%' || patterns.pattern || '%'
-    group by deal_key
-),
-
-exclusions as (
-    select deal_key, min(reason) as reason
-    from (
-        select owned.deal_key, '1 pipeline is not a sales pipeline' as reason
-        from owned
-        inner join (select distinct source, pipeline_id from {{ ref('stages') }} where not is_sales) as others
-            on owned.source = others.source and owned.pipeline_id = others.pipeline_id
-        union all
-        select owned.deal_key, '2 pipeline is excluded by configuration'
-        from owned
-        inner join {{ ref('int_pipeline__excluded_pipelines') }} as excluded
-            on owned.source = excluded.source and owned.pipeline_id = excluded.pipeline_id
-        union all
-        select owned.deal_key, '3 company or contact is internal'
-        from owned
-        left join {{ ref('companies') }} as companies on owned.company_key = companies.company_key
-        left join {{ ref('contacts') }} as contacts on owned.contact_key = contacts.contact_key
-        inner join {{ text_rows(as_rows(var('internal_domains')), ['domain']) }} as internal
-            on companies.domain = lower(internal.domain) or contacts.email like '%@' || lower(internal.domain)
-        {%- if var('exclude_deal_name_pattern') %}
-        union all
-        select deal_key, '4 name marks a test deal' from owned where {{ matches('name', var('exclude_deal_name_pattern') | replace("'", "''")) }}
-        {%- endif %}
-    ) as found
     group by deal_key
 )
 
@@ -118,6 +105,13 @@ select
     cast(owned.competitor as string) as competitor,
     cast(owned.next_step as string) as next_step,
     cast(owned.forecast_category as string) as forecast_category,
+    cast(owned.segment as string) as segment,
+    cast(owned.industry as string) as industry,
+    cast(owned.country as string) as country,
+    cast(owned.employees_band as string) as employees_band,
+    cast(settled.created_amount_base as decimal(18, 2)) as created_amount_base,
+    cast(case when owned.sao_at is not null then owned.sao_at + interval 14 day > {{ as_of() }} end as boolean) as is_created_provisional,
+    cast(settled.deal_size_band as string) as deal_size_band,
     owned.created_at,
     cast(owned.created_date as date) as created_date,
     owned.sao_at,
@@ -136,14 +130,15 @@ select
     cast(coalesce(closed_days.working_day_number - typed_days.working_day_number > 3, false) and owned.life_state = 'won' as boolean) as is_backdated,
     cast(owned.is_reconstructed or (owned.is_sao_derived and owned.sao_at is not null) as boolean) as is_reconstructed,
     cast(exclusions.reason is not null as boolean) as is_excluded,
-    cast(substring(exclusions.reason, 3, 200) as string) as exclusion_reason,
+    cast(exclusions.reason as string) as exclusion_reason,
     case when owned.life_state in ('removed', 'merged') then owned.removed_at end as removed_at,
     cast(owned.merged_into_key as string) as merged_into_key,
     owned.known_from
 from owned
 left join at_closing on owned.deal_key = at_closing.deal_key
+left join settled on owned.deal_key = settled.deal_key
 left join {{ ref('int_pipeline__order_types') }} as order_types on owned.source = order_types.source and lower(trim(owned.order_type_text)) = order_types.value
 left join loss_groups on owned.deal_key = loss_groups.deal_key
-left join exclusions on owned.deal_key = exclusions.deal_key
+left join {{ ref('int_pipeline__deal_exclusions') }} as exclusions on owned.deal_key = exclusions.deal_key
 left join working_days as closed_days on owned.closed_date = closed_days.date
 left join working_days as typed_days on owned.close_date = typed_days.date

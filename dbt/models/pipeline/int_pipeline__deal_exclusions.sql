@@ -1,0 +1,32 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per deal that must not count, with the first reason that applies; the digit orders the reasons
+with present as (
+    select records.deal_key, records.source, records.name, records.company_key, records.contact_key, versions.pipeline_id
+    from {{ ref('int_pipeline__deal_records') }} as records
+    inner join {{ ref('deal_versions') }} as versions on records.deal_key = versions.deal_key and versions.valid_to is null
+)
+
+select deal_key, substring(min(reason), 3, 200) as reason
+from (
+    select present.deal_key, '1 pipeline is not a sales pipeline' as reason
+    from present
+    inner join (select distinct source, pipeline_id from {{ ref('stages') }} where not is_sales) as others
+        on present.source = others.source and present.pipeline_id = others.pipeline_id
+    union all
+    select present.deal_key, '2 pipeline is excluded by configuration'
+    from present
+    inner join {{ ref('int_pipeline__excluded_pipelines') }} as excluded
+        on present.source = excluded.source and present.pipeline_id = excluded.pipeline_id
+    union all
+    select present.deal_key, '3 company or contact is internal'
+    from present
+    left join {{ ref('companies') }} as companies on present.company_key = companies.company_key
+    left join {{ ref('contacts') }} as contacts on present.contact_key = contacts.contact_key
+    inner join {{ text_rows(as_rows(var('internal_domains')), ['domain']) }} as internal
+        on companies.domain = lower(internal.domain) or contacts.email like '%@' || lower(internal.domain)
+    {%- if var('exclude_deal_name_pattern') %}
+    union all
+    select deal_key, '4 name marks a test deal' from present where {{ matches('name', var('exclude_deal_name_pattern') | replace("'", "''")) }}
+    {%- endif %}
+) as found
+group by deal_key

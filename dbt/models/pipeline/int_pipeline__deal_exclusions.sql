@@ -4,6 +4,16 @@ with present as (
     select records.deal_key, records.source, records.name, records.company_key, records.contact_key, versions.pipeline_id
     from {{ ref('int_pipeline__deal_records') }} as records
     inner join {{ ref('deal_versions') }} as versions on records.deal_key = versions.deal_key and versions.valid_to is null
+),
+
+-- a merge that makes a third record gives it the first one's creation and history: counting both would double every day before the
+-- merge. The relation holds on any day, also before the merge: it is knowledge, cut by K alone.
+continued as (
+    select merges.merged_into, min(merges.deal_id) as deal_id
+    from (select distinct deal_id, merged_into from {{ ref('stg_hubspot__deals_landed') }} where is_tombstone and merged_into <> deal_id) as merges
+    inner join {{ ref('stg_hubspot__deals') }} as members on merges.deal_id = members.deal_id
+    inner join {{ ref('stg_hubspot__deals') }} as survivors on merges.merged_into = survivors.deal_id and members.created_at = survivors.created_at
+    group by merges.merged_into
 )
 
 select deal_key, substring(min(reason), 3, 200) as reason
@@ -28,5 +38,7 @@ from (
     union all
     select deal_key, '4 name marks a test deal' from present where {{ matches('name', var('exclude_deal_name_pattern') | replace("'", "''")) }}
     {%- endif %}
+    union all
+    select 'hubspot:deal:' || deal_id, '5 its history continues in the deal that it was merged into' from continued
 ) as found
 group by deal_key

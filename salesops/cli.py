@@ -61,13 +61,14 @@ def tomorrow(
 
     Example: salesops tomorrow --days 7 && salesops nightly
     """
-    from salesops import config, practice
+    from salesops import config, night, practice
     from salesops.layout import DataDirectory
 
     with _explained():
         if not config.load().is_practice:
             raise ConfigError("a source is configured: only the practice company can be told to live on")
-        practice.tick(DataDirectory(config.data_directory()).sandbox, days)
+        data = DataDirectory(config.data_directory())
+        practice.tick(data.sandbox, days, night.last_seen(data))
         typer.echo(f"The practice company lived {days} more day{'s' if days > 1 else ''}.")
 
 

@@ -158,7 +158,7 @@ def opened(
     with ExitStack() as stack:
         stack.enter_context(locked(data))
         if settings.is_practice:
-            seen = _last_seen(data)  # may be ahead of real time: the company then lives on to that day
+            seen = last_seen(data)  # may be ahead of real time: the company then lives on to that day
             today = max(clock.now(), seen or clock.now()).astimezone(settings.company.zone).date()
             running = practice.running(data.sandbox, settings.practice, today, faults, seen and seen - A_MOMENT)
             company = stack.enter_context(running)
@@ -189,7 +189,7 @@ def locked(data: DataDirectory) -> Iterator[None]:
         yield
 
 
-def _last_seen(data: DataDirectory) -> datetime | None:
+def last_seen(data: DataDirectory) -> datetime | None:
     """A second after the newest instant that earlier nights left: a practice company's clock never goes back."""
     import duckdb
 

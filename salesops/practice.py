@@ -64,11 +64,11 @@ def lived_until(state: Path, zone: tzinfo) -> datetime | None:
     return datetime.combine(end, time(), zone).astimezone(UTC) + MORNING
 
 
-def tick(state: Path, days: int = 1) -> None:
-    """Let the company live `days` more. ConfigError when there is no company yet."""
+def tick(state: Path, days: int = 1, since: datetime | None = None) -> None:
+    """Let the company live `days` more, nothing of them before `since`. ConfigError when there is no company yet."""
     if not (state / "world.json").exists():
         raise ConfigError(f"no practice company in {state}: run `salesops nightly` first")
-    _run(_sandbox("tick", state) + ["--days", str(days)])
+    _run(_sandbox("tick", state) + ["--days", str(days)] + (["--since", since.isoformat()] if since else []))
 
 
 def _sandbox(command: str, state: Path) -> list[str]:

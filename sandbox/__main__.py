@@ -35,13 +35,14 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("--seed", type=int)
         command.add_argument("--size", choices=sorted(SIZES))
         command.add_argument("--end", type=date.fromisoformat)
+        if name != "truth":
+            command.add_argument("--since", type=datetime.fromisoformat, help="nothing new before: it was read")
         if name == "tick":
             command.add_argument("--days", type=int, default=1)
         if name == "serve":
             command.add_argument("--port", type=int, default=0)
             command.add_argument("--token", default=DEFAULT_TOKEN)
             command.add_argument("--fault", action="append", default=[], metavar="NAME")
-            command.add_argument("--since", type=datetime.fromisoformat, help="when faults in the data happen")
             command.add_argument("--limits", action="store_true", help="hold the vendor's rate limits")
             command.add_argument("--parent-pid", type=int, default=os.getppid())
     return parser.parse_args()
@@ -51,6 +52,8 @@ def company(arguments: argparse.Namespace) -> World:
     """The company kept in the state directory, or a new one. `--end` later than the kept end lives on to it."""
     if (arguments.state / "world.json").exists():
         world = load(arguments.state)
+        if getattr(arguments, "since", None) is not None:
+            world.was_read(arguments.since)
         if arguments.end is not None and arguments.end > world.end:
             world.tick((arguments.end - world.end).days)
     else:

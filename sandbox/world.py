@@ -11,14 +11,14 @@ import heapq
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from sandbox import people
 from sandbox.calendar import WorkCalendar
-from sandbox.store import Record, Store, iso
+from sandbox.store import Record, Store, instant_of, iso, milliseconds
 
 LIVED_DAYS = 730
 QUIET_AFTER_DAYS = 600  # no more inherited duplicates from here on: later nights must not be refused for them
@@ -90,6 +90,9 @@ class World:
     queued: int = 0
     touches: int = 0  # writes by tests since the last lived day: each moves `now` by a second
     silent: set[str] = field(default_factory=set)  # days (ISO) on which nothing happened: what was due came after them
+    read: dict[str, str] = field(
+        default_factory=dict
+    )  # day -> instant (ISO): until then the day was read before it was lived
     outside_clock: int = 0  # milliseconds; writes from outside are not stamped before it
 
     def __post_init__(self) -> None:
@@ -135,6 +138,15 @@ class World:
         self.end += timedelta(days=days)
         return self.live()
 
+    def was_read(self, until: datetime) -> None:
+        """A reader has already asked for what changed up to `until`: the rest of that day holds all that is still to happen on it."""
+        if (
+            self.calendar.midnight(self.end)
+            < milliseconds(until)
+            < self.calendar.midnight(self.end + timedelta(days=1))
+        ):
+            self.read[self.end.isoformat()] = until.isoformat()
+
     def be_silent(self, days: int) -> World:
         """Live days on which nobody touches the CRM."""
         self.silent |= {(self.end + timedelta(days=n)).isoformat() for n in range(days)}
@@ -148,11 +160,14 @@ class World:
         is_silent = day.isoformat() in self.silent
         if not is_silent:
             people.plan_day(self, rng, day)
-        midnight = self.calendar.midnight(day + timedelta(days=1))
+        morning, midnight = self.calendar.midnight(day), self.calendar.midnight(day + timedelta(days=1))
+        read = instant_of(self.read[day.isoformat()]) if day.isoformat() in self.read else morning
         while self.queue and self.queue[0][0] < midnight:
             at, _, action, arguments = heapq.heappop(self.queue)
             if is_silent:
                 self.schedule(at + 86_400_000, action, *arguments)
+            elif at < read:
+                self.schedule(read + (at - morning) * (midnight - read) // (midnight - morning), action, *arguments)
             else:
                 action(self, rng, at, *arguments)
         self.lived_until = day + timedelta(days=1)
@@ -197,6 +212,7 @@ class World:
             "end": self.end.isoformat(),
             "timezone": self.zone,
             "silent": sorted(self.silent),
+            "read": self.read,
             "now": iso(self.now),
         }
         partial = directory / "world.json.partial"
@@ -215,4 +231,5 @@ def load(directory: Path) -> World:
     start, end = date.fromisoformat(state["start"]), date.fromisoformat(state["end"])
     world = World(state["seed"], state["size"], start, end, state["timezone"])
     world.silent = set(state.get("silent", ()))
+    world.read = dict(state.get("read", {}))
     return world.live()

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import pytest
 from sandbox import faults, truth
 from sandbox.catalogue import DEAL_STAGES, PIPELINES
 from sandbox.properties import names
+from sandbox.store import milliseconds
 from sandbox.world import World, live, load
 
 END = date(2026, 11, 2)
@@ -210,3 +211,21 @@ def test_what_was_due_on_silent_days_comes_after_them(tmp_path):
     lived_on = kept.tick(3)
     new = [event.at for event in lived_on.store.log if event.at >= stopped]
     assert new and min(new) >= stopped + 9 * 86_400_000
+
+
+def test_what_happens_on_a_day_that_was_read_at_noon_happens_after_noon(tmp_path):
+    """A night at noon reads a day that the company has not lived yet: nothing of it may come before what was read."""
+    plain = live(seed=3, size="small", end=date(2026, 6, 2))
+    read_at = datetime(2026, 6, 2, 10, 0, tzinfo=UTC)
+    company = live(seed=3, size="small", end=date(2026, 6, 2))
+    company.was_read(read_at)
+    for each in (plain, company):
+        each.tick(2)
+    before = milliseconds(datetime(2026, 6, 1, 22, 0, tzinfo=UTC))
+    noon, midnight = milliseconds(read_at), before + 86_400_000
+    assert any(before <= event.at < noon for event in plain.store.log)
+    assert not any(before <= event.at < noon for event in company.store.log)
+    assert any(noon <= event.at < midnight for event in company.store.log)
+    company.save(tmp_path)
+    again = load(tmp_path)
+    assert [event.at for event in again.store.log] == [event.at for event in company.store.log]

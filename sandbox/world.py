@@ -139,12 +139,9 @@ class World:
         return self.live()
 
     def was_read(self, until: datetime) -> None:
-        """A reader has already asked for what changed up to `until`: the rest of that day holds all that is still to happen on it."""
-        if (
-            self.calendar.midnight(self.end)
-            < milliseconds(until)
-            < self.calendar.midnight(self.end + timedelta(days=1))
-        ):
+        """A reader has asked for what changed up to `until`: the day's events, still unlived, come after it."""
+        following = self.end + timedelta(days=1)
+        if self.calendar.midnight(self.end) < milliseconds(until) < self.calendar.midnight(following):
             self.read[self.end.isoformat()] = until.isoformat()
 
     def be_silent(self, days: int) -> World:

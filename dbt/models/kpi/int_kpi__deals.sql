@@ -1,6 +1,6 @@
 {{ config(materialized='ephemeral') }}
--- grain: one row per deal that KPI tables may count: not excluded, not removed, not merged away
--- is_rate_deal: accepted (sao_at) and neither renewal nor contraction: the deals of M08, M13 and M20
+-- grain: one row per deal that KPI tables may count: not excluded; removed and merged ones are here for the cohorts that show them
+-- is_conversion_deal: neither renewal nor contraction; is_cohort_deal: and accepted (sao_at); is_rate_deal: and not removed or merged away (M08, M13, M20)
 -- close_days: whole local days from acceptance to the booking date (closed date where backdated), open deals to the as-of day;
 -- null where a date is missing or the end lies before the start
 -- Owner and team are those at the close (present ones while open), frozen by pipeline.deals; sao_* those at acceptance.
@@ -13,7 +13,7 @@ with dated as (
             else deals.booking_date
         end as end_date
     from {{ ref('deals') }} as deals
-    where not deals.is_excluded and deals.life_state in ('open', 'won', 'lost')
+    where not deals.is_excluded
 )
 
 select
@@ -41,10 +41,14 @@ select
     dated.sao_date,
     dated.closed_at,
     dated.lost_from_stage,
+    dated.furthest_stage_rank,
     dated.loss_reason_group,
     case when dated.end_date >= dated.sao_date then {{ days_between('dated.sao_date', 'dated.end_date') }} end as close_days,
     case when dated.booking_date >= dated.sao_date then {{ days_between('dated.sao_date', 'dated.booking_date') }} end as booking_age_days,
-    dated.sao_at is not null and coalesce(dated.order_type, 'unknown') not in ('renewal', 'contraction') as is_rate_deal
+    dated.sao_at is not null and coalesce(dated.order_type, 'unknown') not in ('renewal', 'contraction')
+    and dated.life_state in ('open', 'won', 'lost') as is_rate_deal,
+    dated.sao_at is not null and coalesce(dated.order_type, 'unknown') not in ('renewal', 'contraction') as is_cohort_deal,
+    coalesce(dated.order_type, 'unknown') not in ('renewal', 'contraction') as is_conversion_deal
 from dated
 left join {{ ref('owners') }} as owners on dated.owner_key = owners.owner_key
 left join {{ ref('owners') }} as sao_owners on dated.sao_owner_key = sao_owners.owner_key

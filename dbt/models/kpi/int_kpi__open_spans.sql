@@ -4,13 +4,7 @@
 -- stands at the end of a local day when it began on or before that day and ended after it. first_snapshot_date is the first
 -- snapshot at which it stood, end_snapshot_date the first at which it no longer did (null = stands as of E), so versions that
 -- came and went between two snapshots are dropped here. overdue_snapshot_date: the first snapshot after the close date.
-with non_sales as (
-    select distinct source, pipeline_id
-    from {{ ref('stages') }}
-    where not is_sales
-),
-
-versions as (
+with versions as (
     select
         deals.lead_source as source, deals.order_type, deals.product, deals.segment, deals.industry, deals.country,
         deals.deal_size_band,
@@ -21,10 +15,9 @@ versions as (
     from {{ ref('deal_versions') }} as versions
     inner join {{ ref('deals') }} as deals on versions.deal_key = deals.deal_key
     left join {{ ref('owners') }} as owners on versions.owner_key = owners.owner_key
-    left join non_sales on deals.source = non_sales.source and versions.pipeline_id = non_sales.pipeline_id
-    left join {{ ref('int_pipeline__excluded_pipelines') }} as excluded
-        on deals.source = excluded.source and versions.pipeline_id = excluded.pipeline_id
-    where versions.life_state = 'open' and not deals.is_excluded and non_sales.pipeline_id is null and excluded.pipeline_id is null
+    left join {{ ref('int_kpi__ignored_pipelines') }} as ignored
+        on deals.source = ignored.source and versions.pipeline_id = ignored.pipeline_id
+    where versions.life_state = 'open' and not deals.is_excluded and ignored.pipeline_id is null
 ),
 
 snapped as (

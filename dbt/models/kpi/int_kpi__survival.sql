@@ -33,19 +33,12 @@ at_risk as (
     from days
 ),
 
--- a product of factors as a sum of logarithms; a factor of 0 ends the curve and is its last one. Rounded, so that S = 0.5 is 0.5
 survived as (
     select
         at_risk.*,
         case
-            when day is null then null
-            when at_risk_count = won_count + lost_count then cast(0 as double)
-            else round(
-                exp(sum(ln(cast(nullif(at_risk_count - won_count - lost_count, 0) as double)) - ln(cast(at_risk_count as double))) over (
-                    partition by period_grain, period_start, dimension, member_key order by day nulls last
-                    rows between unbounded preceding and current row
-                )), 12
-            )
+            when day is not null
+                then {{ km_survival('won_count + lost_count', 'at_risk_count', ['period_grain', 'period_start', 'dimension', 'member_key'], 'day') }}
         end as survival
     from at_risk
 ),

@@ -37,18 +37,11 @@ steps as (
     group by period_grain, period_start, dimension, member_key, observed_business_minutes
 ),
 
--- a product of factors as a sum of logarithms; a factor of 0 ends the curve. Rounded, so that S = 0.5 is 0.5
 survived as (
     select
-        *, case
-            when at_risk_count = event_count then cast(0 as double)
-            else round(exp(sum(
-                ln(cast(nullif(at_risk_count - event_count, 0) as double)) - ln(cast(at_risk_count as double))
-            ) over (
-                partition by period_grain, period_start, dimension, member_key order by observed_business_minutes nulls last
-                rows between unbounded preceding and current row
-            )), 12)
-        end as survival
+        *, {{ km_survival(
+            'event_count', 'at_risk_count', ['period_grain', 'period_start', 'dimension', 'member_key'], 'observed_business_minutes'
+        ) }} as survival
     from steps
 ),
 

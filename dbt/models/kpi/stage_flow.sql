@@ -1,0 +1,117 @@
+-- grain: one row per period grain, period, dimension, member, pipeline and stage that held or moved a visit
+-- M12 as of E: what stood in the stage when the period began, what came in, how it went out and what stood there at its end:
+-- opening + entered = closing + all exits (I04). A visit belongs to the owner and team of its entry. Visits of no length (overtaken at
+-- the instant of entry) are in the flow and in no duration. days_median_km: Kaplan-Meier over the visits that began in the period,
+-- running ones censored at E, days rounded to 0.01.
+{%- set keys = ['period_grain', 'period_start', 'dimension', 'member_key', 'visited_pipeline', 'stage'] %}
+{%- set exits = {
+    'advanced': ['advanced'], 'skipped_ahead': ['skipped_ahead'], 'won': ['won'], 'lost': ['lost'], 'regressed': ['regressed'],
+    'other_exit': ['disqualified', 'removed', 'merged', 'pipeline_out']
+} %}
+with moves as (
+    select *, entry_date as move_date, 1 as entered, cast(null as string) as exit_way, round(coalesce(
+        days, case when exited_at is null then {{ elapsed_days('entered_at', as_of()) }} end
+    ), 2) as stay_days, case when exited_at is null then 0 else 1 end as has_ended
+    from {{ ref('int_kpi__stage_visits') }}
+    union all
+    select *, exit_date as move_date, 0 as entered, exit_kind as exit_way, cast(null as double) as stay_days, 0 as has_ended
+    from {{ ref('int_kpi__stage_visits') }}
+    where exited_at is not null
+),
+
+cuts as (
+    select * from {{ cut('moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay_days', 'has_ended']) }} as members
+),
+
+moved as (
+    select
+        {{ keys | join(', ') }}, max(member) as member, min(stage_rank) as stage_rank,
+        sum(entered) as entered_count, sum(1 - entered) as exit_count,
+        {%- for name, kinds in exits.items() %}
+        count(*) filter (where exit_way in ('{{ kinds | join("', '") }}')) as {{ name }}_count{{ ',' if not loop.last }}
+        {%- endfor %}
+    from cuts
+    group by {{ keys | join(', ') }}
+),
+
+-- a quiet period has a stock too: every period from the member's first move to E has a row
+periods as (
+    select distinct grains.period_grain, case grains.period_grain
+        when 'week' then calendar.week_start when 'month' then calendar.month_start when 'quarter' then calendar.fiscal_quarter_start
+    end as period_start
+    from {{ ref('calendar') }} as calendar
+    cross join (select distinct period_grain from moved) as grains
+    where calendar.country = '{{ var("company_country") }}' and calendar.date <= {{ as_of_date() }}
+),
+
+members as (
+    select
+        period_grain, dimension, member_key, visited_pipeline, stage, max(member) as member, min(stage_rank) as stage_rank,
+        min(period_start) as first_period_start
+    from moved
+    group by period_grain, dimension, member_key, visited_pipeline, stage
+),
+
+stocks as (
+    select
+        members.period_grain, periods.period_start, members.dimension, members.member_key, members.member, members.visited_pipeline, members.stage,
+        members.stage_rank, coalesce(moved.entered_count, 0) as entered_count, coalesce(moved.exit_count, 0) as exit_count,
+        {%- for name in exits %}
+        coalesce(moved.{{ name }}_count, 0) as {{ name }}_count,
+        {%- endfor %}
+        sum(coalesce(moved.entered_count, 0) - coalesce(moved.exit_count, 0)) over (
+            partition by members.period_grain, members.dimension, members.member_key, members.visited_pipeline, members.stage
+            order by periods.period_start nulls last rows between unbounded preceding and current row
+        ) as closing_count
+    from members
+    inner join periods
+        on members.period_grain = periods.period_grain and (periods.period_start >= members.first_period_start or periods.period_start is null)
+    left join moved
+        on members.period_grain = moved.period_grain and periods.period_start is not distinct from moved.period_start
+        and members.dimension = moved.dimension and members.member_key = moved.member_key
+        and members.visited_pipeline = moved.visited_pipeline and members.stage = moved.stage
+),
+
+stays as (
+    select
+        {{ keys | join(', ') }}, stay_days, sum(has_ended) as ended_count,
+        sum(count(*)) over (
+            partition by {{ keys | join(', ') }} order by stay_days desc nulls last rows between unbounded preceding and current row
+        ) as at_risk_count
+    from cuts
+    where entered = 1 and stay_days is not null
+    group by {{ keys | join(', ') }}, stay_days
+),
+
+curves as (
+    select *, {{ km_survival('ended_count', 'at_risk_count', keys, 'stay_days') }} as survival from stays
+),
+
+medians as (
+    select {{ keys | join(', ') }}, min(stay_days) filter (where survival <= 0.5) as days_median_km
+    from curves
+    group by {{ keys | join(', ') }}
+)
+
+select
+    cast(stocks.period_grain as string) as period_grain,
+    cast(stocks.period_start as date) as period_start,
+    cast(stocks.dimension as string) as dimension,
+    cast(stocks.member_key as string) as member_key,
+    cast(stocks.member as string) as member,
+    cast(stocks.visited_pipeline as string) as pipeline,
+    cast(stocks.stage as string) as stage,
+    cast(stocks.stage_rank as bigint) as stage_rank,
+    cast(stocks.closing_count - stocks.entered_count + stocks.exit_count as bigint) as opening_count,
+    cast(stocks.entered_count as bigint) as entered_count,
+    {%- for name in exits %}
+    cast(stocks.{{ name }}_count as bigint) as {{ name }}_count,
+    {%- endfor %}
+    cast(stocks.closing_count as bigint) as closing_count,
+    cast(medians.days_median_km as double) as days_median_km
+from stocks
+left join medians
+    on stocks.period_grain = medians.period_grain and stocks.period_start is not distinct from medians.period_start
+    and stocks.dimension = medians.dimension and stocks.member_key = medians.member_key
+    and stocks.visited_pipeline = medians.visited_pipeline and stocks.stage = medians.stage
+where stocks.closing_count > 0 or stocks.entered_count > 0 or stocks.exit_count > 0

@@ -8,7 +8,7 @@
     'stage_conversion': ['entered_count', 'advanced_count', 'lost_count', 'still_in_count', 'won_value'],
     'stage_flow': ['opening_count', 'entered_count', 'advanced_count', 'won_count', 'lost_count', 'closing_count'],
     'contract_value': ['won_count', 'excluded_count'],
-    'bookings': ['won_count', 'won_value', 'missing_amount_count'],
+    'bookings': ['won_count', 'won_value', 'net_bookings', 'reversed_value', 'missing_amount_count'],
     'loss_analysis': ['lost_count', 'lost_value'],
     'pipeline_open': ['open_count', 'open_value', 'overdue_count', 'overdue_value', 'missing_amount_count'],
 } %}

@@ -11,25 +11,29 @@
     {{ return(['company', 'team', 'owner', 'segment', 'industry', 'country', 'source', 'product', 'order_type', 'deal_size_band', 'pipeline']) }}
 {% endmacro %}
 
+{# The member of a row for the dimension in `dimension`: `what` is its key or its label. With a `suffix` (_0, _1) the member columns bear it. #}
+{% macro cut_member(what, dimension, suffix='') -%}
+    {%- set cases = [] -%}
+    {%- for name in salesops.cut_dimensions() -%}
+        {%- set column = ('owner_key' if name == 'owner' and what == 'key' else name) ~ suffix -%}
+        {%- do cases.append("when '" ~ name ~ "' then " ~ ("'all'" if name == 'company' else "coalesce(" ~ column ~ ", 'unknown')")) -%}
+    {%- endfor -%}
+    case {{ dimension }} {{ cases | join(' ') }} end
+{%- endmacro %}
+
+{# One row per dimension, to cross join with. #}
+{% macro cut_dimension_rows() -%}{{ salesops.text_rows(salesops.as_rows(salesops.cut_dimensions()), ['dimension']) }}{%- endmacro %}
+
 {# Facts x dimensions. `columns`: what to carry along, a list of columns and expressions. #}
 {% macro cut_members(facts, columns) -%}
-    {%- set lists = {'member_key': [], 'member': []} -%}
-    {%- set dimensions = [] -%}
-    {%- for name in salesops.cut_dimensions() -%}
-        {%- do dimensions.append([name]) -%}
-        {%- set key = "'all'" if name == 'company' else "coalesce(" ~ ('owner_key' if name == 'owner' else name) ~ ", 'unknown')" -%}
-        {%- set label = "'all'" if name == 'company' else "coalesce(" ~ name ~ ", 'unknown')" -%}
-        {%- do lists.member_key.append("when '" ~ name ~ "' then " ~ key) -%}
-        {%- do lists.member.append("when '" ~ name ~ "' then " ~ label) -%}
-    {%- endfor -%}
     (
         select
             dimensions.dimension,
-            case dimensions.dimension {{ lists.member_key | join(' ') }} end as member_key,
-            case dimensions.dimension {{ lists.member | join(' ') }} end as member,
+            {{ salesops.cut_member('key', 'dimensions.dimension') }} as member_key,
+            {{ salesops.cut_member('label', 'dimensions.dimension') }} as member,
             {{ columns | join(', ') }}
         from {{ facts }}
-        cross join {{ salesops.text_rows(dimensions, ['dimension']) }} as dimensions
+        cross join {{ salesops.cut_dimension_rows() }} as dimensions
     )
 {%- endmacro %}
 

@@ -1,0 +1,81 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per deal that changed in a period, and close window: where it stood at both ends (M07), by company scope
+-- Bucket of the end states, precedence merged > removed > won > lost > date moved; an entry and an exit at most. A missing close date lies
+-- after every window. value_1 is what it leaves or stays with: the amount when it was closed, else the newest one.
+with touched as (
+    {%- for grain, start in {'week': week_start('first_date'), 'month': month_start('first_date')}.items() %}
+    select distinct '{{ grain }}' as period_grain, {{ start }} as from_date, deal_key from {{ ref('int_kpi__deal_days') }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+pairs as (
+    select
+        windows.*, touched.deal_key,
+        {%- for column in ['owner_key', 'owner', 'team', 'pipeline'] %}
+        coalesce(before.{{ column }}, after.{{ column }}) as {{ column }}_0, after.{{ column }} as {{ column }}_1,
+        {%- endfor %}
+        {%- for column in ['segment', 'industry', 'country', 'source', 'product', 'order_type', 'deal_size_band'] %}
+        after.{{ column }} as {{ column }}_0, after.{{ column }} as {{ column }}_1,
+        {%- endfor %}
+        before.life_state as state_0, after.life_state as state_1, coalesce(before.amount_base, 0) as value_0,
+        coalesce(case when after.life_state in ('won', 'lost') then after.amount_at_close else after.amount_base end, 0) as value_1,
+        before.close_date as close_date_0, after.booked_on,
+        coalesce(before.life_state = 'open', false)
+        and (windows.close_window = 'all' or coalesce(before.close_date >= windows.window_start and before.close_date < windows.window_end, false)) as was_in,
+        after.life_state = 'open'
+        and (windows.close_window = 'all' or coalesce(after.close_date >= windows.window_start and after.close_date < windows.window_end, false)) as is_in,
+        after.life_state in ('won', 'lost') and after.closed_on >= windows.from_date as is_closed,
+        coalesce(after.close_date < windows.window_start, false) as is_before_window, coalesce(before.close_date < windows.window_start, false) as was_before_window,
+        windows.close_window = 'all' or coalesce(after.booked_on >= windows.window_start and after.booked_on < windows.window_end, false) as is_booked_in_window
+    from touched
+    inner join {{ ref('int_kpi__change_windows') }} as windows on touched.period_grain = windows.period_grain and touched.from_date = windows.from_date
+    inner join {{ ref('int_kpi__deal_days') }} as after
+        on touched.deal_key = after.deal_key and after.first_date < windows.to_date and (after.end_date >= windows.to_date or after.end_date is null)
+    left join {{ ref('int_kpi__deal_days') }} as before
+        on touched.deal_key = before.deal_key and before.first_date < windows.from_date and before.end_date >= windows.from_date
+),
+
+-- the ends agree and something between them did not: crossed and returned, or came and went
+passages as (
+    select
+        pairs.period_grain, pairs.from_date, pairs.close_window, pairs.deal_key,
+        max(case when days.life_state = 'open' and (
+            pairs.close_window = 'all' or coalesce(days.close_date >= pairs.window_start and days.close_date < pairs.window_end, false)
+        ) then 1 else 0 end) as most, min(case when days.life_state = 'open' and (
+            pairs.close_window = 'all' or coalesce(days.close_date >= pairs.window_start and days.close_date < pairs.window_end, false)
+        ) then 1 else 0 end) as least
+    from pairs
+    inner join {{ ref('int_kpi__deal_days') }} as days
+        on pairs.deal_key = days.deal_key and days.first_date >= pairs.from_date and days.first_date < pairs.to_date
+    group by pairs.period_grain, pairs.from_date, pairs.close_window, pairs.deal_key
+)
+
+select
+    pairs.*,
+    case
+        when pairs.was_in and pairs.is_in then passages.least = 0
+        when pairs.was_in or pairs.is_in or (pairs.is_closed and pairs.is_booked_in_window) then false
+        else passages.most = 1
+    end as is_round_trip,
+    case
+        when was_in or not (is_in or (is_closed and is_booked_in_window)) then cast(null as string)
+        when state_0 is null then 'created'
+        when state_0 in ('won', 'lost') then 'reopened'
+        when state_0 in ('removed', 'merged') then 'restored'
+        when state_0 = 'ignored' then 'transferred_in'
+        when was_before_window then 'pushed_in'
+        else 'pulled_in'
+    end as entry_kind,
+    case
+        when not (was_in or (is_closed and is_booked_in_window)) or is_in then cast(null as string)
+        when state_1 in ('merged', 'removed', 'won', 'lost') then state_1
+        when state_1 = 'ignored' then 'transferred_out'
+        when is_before_window then 'pulled_out'
+        else 'pushed_out'
+    end as exit_kind
+from pairs
+inner join passages
+    on pairs.period_grain = passages.period_grain and pairs.from_date = passages.from_date and pairs.close_window = passages.close_window
+    and pairs.deal_key = passages.deal_key
+where pairs.was_in or pairs.is_in or (pairs.is_closed and pairs.is_booked_in_window) or passages.most = 1

@@ -1,0 +1,34 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per period grain, period, close window, dimension and member with open pipeline at either end of the period
+-- A version counts from the first period start at which it stood to the last one: two events each, summed, never expanded over days.
+with events as (
+    {%- for grain, following in {
+        'week': ['cast(' ~ week_start('first_date') ~ ' + interval 7 day as date)', 'cast(' ~ week_start('end_date') ~ ' + interval 7 day as date)'],
+        'month': ['cast(' ~ month_start('first_date') ~ ' + interval 1 month as date)', 'cast(' ~ month_start('end_date') ~ ' + interval 1 month as date)']
+    }.items() %}
+    select *, '{{ grain }}' as period_grain, {{ following[0] }} as stands_from, {{ following[1] }} as stands_to
+    from {{ ref('int_kpi__deal_days') }} where life_state = 'open'
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+),
+
+signed as (
+    select *, stands_from as boundary, coalesce(amount_base, 0) as delta from events where stands_to is null or stands_from < stands_to
+    union all
+    select *, stands_to as boundary, -coalesce(amount_base, 0) as delta from events where stands_from < stands_to
+),
+
+deltas as (
+    select period_grain, dimension, member_key, member, close_quarter, boundary, sum(delta) as delta
+    from {{ cut_members('signed', ['period_grain', fiscal_quarter_start('close_date') ~ ' as close_quarter', 'boundary', 'delta']) }} as members
+    group by period_grain, dimension, member_key, member, close_quarter, boundary
+)
+
+select
+    windows.period_grain, windows.from_date, windows.close_window, deltas.dimension, deltas.member_key, max(deltas.member) as member,
+    sum(case when deltas.boundary <= windows.from_date then deltas.delta else 0 end) as opening, sum(deltas.delta) as closing
+from {{ ref('int_kpi__change_windows') }} as windows
+inner join deltas
+    on windows.period_grain = deltas.period_grain and deltas.boundary <= windows.to_date
+    and (windows.close_window = 'all' or windows.window_start = deltas.close_quarter)
+group by windows.period_grain, windows.from_date, windows.close_window, deltas.dimension, deltas.member_key

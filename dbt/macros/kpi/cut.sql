@@ -56,6 +56,15 @@
     )
 {%- endmacro %}
 
+{# First day after a period of a grain; null for all. #}
+{% macro period_end(grain, start) -%}
+    case {{ grain }}
+        when 'week' then cast({{ start }} + interval 7 day as date)
+        when 'month' then cast({{ start }} + interval 1 month as date)
+        when 'quarter' then cast({{ start }} + interval 3 month as date)
+    end
+{%- endmacro %}
+
 {# The five leading columns of a final select. #}
 {% macro cut_columns() -%}
     cast(period_grain as string) as period_grain,
@@ -73,7 +82,7 @@
     {%- set z = 'cast(1.959964 as double)' -%}
     {%- set half = z ~ ' * sqrt(' ~ p ~ ' * (1 - ' ~ p ~ ') / ' ~ n ~ ' + ' ~ z ~ ' * ' ~ z ~ ' / (4 * ' ~ n ~ ' * ' ~ n ~ '))' -%}
     {%- set bound = 'round((' ~ p ~ ' + ' ~ z ~ ' * ' ~ z ~ ' / (2 * ' ~ n ~ ') + (' ~ side ~ ') * ' ~ half ~ ') / (1 + ' ~ z ~ ' * ' ~ z ~ ' / ' ~ n ~ '), 12)' -%}
-    case when {{ total }} > 0 then least(greatest({{ bound }}, 0), 1) end
+    case when {{ total }} > 0 then abs(least(greatest({{ bound }}, 0), 1)) end
 {%- endmacro %}
 
 {# Median as the mean of the two middle values; null where nothing is known. #}

@@ -5,7 +5,7 @@
 -- local day on which the state began, amount_at_close what stood then: later edits are lines of the ledger.
 with versions as (
     select
-        versions.deal_key, versions.valid_from, versions.valid_to, versions.amount_base, versions.close_date, versions.owner_key,
+        versions.deal_key, versions.valid_from, versions.first_date, versions.end_date, versions.amount_base, versions.close_date, versions.owner_key,
         coalesce(owners.name, owners.email, versions.owner_key) as owner, versions.team, versions.pipeline,
         case when versions.life_state = 'open' and ignored.pipeline_id is not null then 'ignored' else versions.life_state end as life_state,
         deals.lead_source as source, deals.order_type, deals.product, deals.segment, deals.industry, deals.country, deals.deal_size_band
@@ -29,7 +29,7 @@ starts as (
 )
 
 select
-    runs.deal_key, {{ local_date('runs.valid_from') }} as first_date, {{ local_date('runs.valid_to') }} as end_date, runs.valid_from, runs.life_state,
+    runs.deal_key, runs.first_date, runs.end_date, runs.valid_from, runs.life_state,
     runs.amount_base, runs.close_date, runs.source, runs.order_type, runs.product, runs.segment, runs.industry, runs.country, runs.deal_size_band,
     {%- for column in ['owner_key', 'owner', 'team', 'pipeline'] %}
     case when runs.life_state = 'open' then runs.{{ column }} else starts.{{ column }} end as {{ column }},

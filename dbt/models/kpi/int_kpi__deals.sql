@@ -28,6 +28,7 @@ select
     dated.country,
     dated.deal_size_band,
     dated.created_amount_base,
+    dated.is_created_provisional,
     dated.company_key,
     dated.owner_key,
     coalesce(owners.name, owners.email, dated.owner_key) as owner,

@@ -3,7 +3,8 @@
 -- exit_share = these losses / all exits from that stage in the same period and member. Exits: every visit of the stage by such a
 -- deal (any life state) that ended in the period, whatever its end: advanced, skipped, won, lost, regressed, moved; an exit
 -- belongs to the owner, team and pipeline in force when it happened. The losses themselves are exits on their booking date, so
--- the share never passes 1. Null where the stage is unknown. Shares follow stage traffic: a busy stage loses more.
+-- the share never passes 1. Null where the stage is unknown. Shares follow stage traffic: a busy stage loses more. The hazard does not:
+-- losses per week that a deal spent in the stage in the period (stage_flow, by the owner and team of the entry there).
 with losses as (
     select
         booking_date as exit_date, owner_key, owner, team, source, pipeline, order_type, product, segment, industry, country, deal_size_band,
@@ -55,16 +56,30 @@ shared as (
         sum(case when reason_group in ('unknown', 'other') then lost_count else 0 end) over member_period as unexplained_count
     from grouped
     window member_period as (partition by period_grain, period_start, dimension, member_key)
+),
+
+stays as (
+    select period_grain, period_start, dimension, member_key, stage, sum(deal_days) as deal_days
+    from {{ ref('stage_flow') }}
+    group by period_grain, period_start, dimension, member_key, stage
 )
 
 select
-    {{ cut_columns() }},
-    cast(stage as string) as lost_from_stage,
+    cast(shared.period_grain as string) as period_grain,
+    cast(shared.period_start as date) as period_start,
+    cast(shared.dimension as string) as dimension,
+    cast(shared.member_key as string) as member_key,
+    cast(shared.member as string) as member,
+    cast(shared.stage as string) as lost_from_stage,
     cast(reason_group as string) as loss_reason_group,
     cast(lost_count as bigint) as lost_count,
     cast(coalesce(lost_value, 0) as decimal(18, 2)) as lost_value,
-    cast(case when stage <> 'unknown' then lost_count / nullif(cast(stage_exit_count as double), 0) end as double) as exit_share,
+    cast(case when shared.stage <> 'unknown' then lost_count / nullif(cast(stage_exit_count as double), 0) end as double) as exit_share,
     cast(stage_exit_count as bigint) as stage_exit_count,
-    cast(unexplained_count / nullif(cast(member_lost_count as double), 0) as double) as unexplained_share
+    cast(unexplained_count / nullif(cast(member_lost_count as double), 0) as double) as unexplained_share,
+    cast(round(lost_count * 7 / nullif(stays.deal_days, 0), 9) as double) as loss_hazard_per_week
 from shared
+left join stays
+    on shared.period_grain = stays.period_grain and shared.period_start is not distinct from stays.period_start
+    and shared.dimension = stays.dimension and shared.member_key = stays.member_key and shared.stage = stays.stage
 where lost_count > 0

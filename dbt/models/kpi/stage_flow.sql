@@ -2,31 +2,33 @@
 -- M12 as of E: what stood in the stage when the period began, what came in, how it went out and what stood there at its end:
 -- opening + entered = closing + all exits (I04). A visit belongs to the owner and team of its entry. Visits of no length (overtaken at
 -- the instant of entry) are in the flow and in no duration. days_median_km: Kaplan-Meier over the visits that began in the period,
--- running ones censored at E, days rounded to 0.01.
+-- running ones censored at E, days rounded to 0.01. deal_days: the time that all visits together spent in the stage in the period.
 {%- set keys = ['period_grain', 'period_start', 'dimension', 'member_key', 'visited_pipeline', 'stage'] %}
 {%- set exits = {
     'advanced': ['advanced'], 'skipped_ahead': ['skipped_ahead'], 'won': ['won'], 'lost': ['lost'], 'regressed': ['regressed'],
     'other_exit': ['disqualified', 'removed', 'merged', 'pipeline_out']
 } %}
 with moves as (
-    select *, entry_date as move_date, 1 as entered, cast(null as string) as exit_way, round(coalesce(
+    select *, entry_date as move_date, entered_at as moved_at, 1 as entered, cast(null as string) as exit_way, round(coalesce(
         days, case when exited_at is null then {{ elapsed_days('entered_at', as_of()) }} end
     ), 2) as stay_days, case when exited_at is null then 0 else 1 end as has_ended
     from {{ ref('int_kpi__stage_visits') }}
     union all
-    select *, exit_date as move_date, 0 as entered, exit_kind as exit_way, cast(null as double) as stay_days, 0 as has_ended
+    select *, exit_date as move_date, exited_at as moved_at, 0 as entered, exit_kind as exit_way, cast(null as double) as stay_days, 0 as has_ended
     from {{ ref('int_kpi__stage_visits') }}
     where exited_at is not null
 ),
 
 cuts as (
-    select * from {{ cut('moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay_days', 'has_ended']) }} as members
+    select *, least(coalesce({{ local_midnight(period_end('period_grain', 'period_start')) }}, {{ as_of() }}), {{ as_of() }}) as ends_at
+    from {{ cut('moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay_days', 'has_ended', 'moved_at']) }} as members
 ),
 
 moved as (
     select
         {{ keys | join(', ') }}, max(member) as member, min(stage_rank) as stage_rank,
         sum(entered) as entered_count, sum(1 - entered) as exit_count,
+        sum((2 * entered - 1) * {{ elapsed_days('moved_at', 'ends_at') }}) as moved_days,
         {%- for name, kinds in exits.items() %}
         count(*) filter (where exit_way in ('{{ kinds | join("', '") }}')) as {{ name }}_count{{ ',' if not loop.last }}
         {%- endfor %}
@@ -56,6 +58,7 @@ stocks as (
     select
         members.period_grain, periods.period_start, members.dimension, members.member_key, members.member, members.visited_pipeline, members.stage,
         members.stage_rank, coalesce(moved.entered_count, 0) as entered_count, coalesce(moved.exit_count, 0) as exit_count,
+        coalesce(moved.moved_days, 0) as moved_days,
         {%- for name in exits %}
         coalesce(moved.{{ name }}_count, 0) as {{ name }}_count,
         {%- endfor %}
@@ -108,6 +111,11 @@ select
     cast(stocks.{{ name }}_count as bigint) as {{ name }}_count,
     {%- endfor %}
     cast(stocks.closing_count as bigint) as closing_count,
+    -- what stood at the start stays to the end, what came in stays from then on, what went out takes its rest back
+    cast(round(greatest(stocks.moved_days + coalesce((stocks.closing_count - stocks.entered_count + stocks.exit_count) * {{ elapsed_days(
+        local_midnight('stocks.period_start'),
+        'least(' ~ local_midnight(period_end('stocks.period_grain', 'stocks.period_start')) ~ ', ' ~ as_of() ~ ')'
+    ) }}, 0), 0), 6) as double) as deal_days,
     cast(medians.days_median_km as double) as days_median_km
 from stocks
 left join medians

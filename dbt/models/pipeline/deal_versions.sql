@@ -83,10 +83,15 @@ typed as (
     from owned
 )
 
+{%- set starts = 'greatest(typed.valid_from, coalesce(teams.valid_from, typed.valid_from))' %}
+{%- set ends = 'case when teams.valid_to <= ' ~ as_of() ~ ' then least(teams.valid_to, coalesce(typed.valid_to, teams.valid_to)) else typed.valid_to end' %}
+
 select
     cast(typed.deal_key as string) as deal_key,
-    greatest(typed.valid_from, coalesce(teams.valid_from, typed.valid_from)) as valid_from,
-    case when teams.valid_to <= {{ as_of() }} then least(teams.valid_to, coalesce(typed.valid_to, teams.valid_to)) else typed.valid_to end as valid_to,
+    {{ starts }} as valid_from,
+    {{ ends }} as valid_to,
+    cast({{ local_date(starts) }} as date) as first_date,
+    cast({{ local_date(ends) }} as date) as end_date,
     typed.known_from,
     cast(coalesce(typed.pipeline, typed.known_pipeline_id, 'unknown') as string) as pipeline,
     cast(typed.known_pipeline_id as string) as pipeline_id,

@@ -1,0 +1,71 @@
+-- grain: one row per deal, instant and field that changed: what people would read in the record's history, one line per change
+-- Old and new value as text, names instead of ids. The creation is a line of field `deal`; archived, merged and restored deals are lines of
+-- field `life_state`, as are won, lost and reopened. A team's change without a new seller is the seller's. Several fields that changed at one
+-- instant are several lines. changed_by is the vendor's user, by name where one of ours; NULL where the source does not say.
+{%- set fields = {
+    'life_state': 'life_state', 'pipeline': 'pipeline', 'stage': 'stage', 'amount': 'cast(amount as string)', 'currency': 'currency',
+    'close_date': 'cast(close_date as string)', 'owner': 'owner', 'team': 'team', 'forecast_category': 'forecast_category'
+} %}
+{%- set properties = {
+    'dealstage': 'stage', 'pipeline': 'pipeline', 'amount': 'amount', 'deal_currency_code': 'currency', 'closedate': 'close_date', 'hubspot_owner_id': 'owner',
+    'hs_manual_forecast_category': 'forecast_category'
+} %}
+with described as (
+    select
+        versions.deal_key, versions.valid_from, versions.known_from, versions.is_reconstructed, versions.amount_base, versions.life_state, versions.pipeline, versions.stage,
+        versions.amount, versions.currency, versions.close_date, coalesce(owners.name, owners.email, versions.owner_key) as owner, versions.team,
+        versions.forecast_category
+    from {{ ref('deal_versions') }} as versions
+    left join {{ ref('owners') }} as owners on versions.owner_key = owners.owner_key
+),
+
+compared as (
+    select
+        deal_key, valid_from, known_from, is_reconstructed,
+        row_number() over (partition by deal_key order by valid_from nulls last) as place,
+        coalesce(amount_base, 0) - coalesce(lag(amount_base) over (partition by deal_key order by valid_from nulls last), 0) as amount_base_delta,
+        {%- for field, text in fields.items() %}
+        {{ text }} as {{ field }}_new, lag({{ text }}) over (partition by deal_key order by valid_from nulls last) as {{ field }}_old{{ ',' if not loop.last }}
+        {%- endfor %}
+    from described
+),
+
+changes as (
+    select deal_key, valid_from, known_from, is_reconstructed, 'deal' as field, cast(null as string) as old_value, 'created in ' || stage_new as new_value, amount_base_delta
+    from compared where place = 1
+    {%- for field in fields %}
+    union all
+    select deal_key, valid_from, known_from, is_reconstructed, '{{ field }}', {{ field }}_old, {{ field }}_new, {{ 'amount_base_delta' if field == 'amount' else 'cast(null as decimal(18, 2))' }}
+    from compared where place > 1 and {{ field }}_old is distinct from {{ field }}_new
+    {%- endfor %}
+),
+
+authors as (
+    select
+        'hubspot:deal:' || history.deal_id as deal_key, history.changed_at,
+        case history.property
+            {%- for property, field in properties.items() %}
+            when '{{ property }}' then '{{ field }}'
+            {%- endfor %}
+        end as field,
+        coalesce(max(owners.name), max(history.changed_by)) as changed_by
+    from {{ ref('stg_hubspot__deals_history') }} as history
+    left join {{ ref('owners') }} as owners on history.changed_by = owners.user_id
+    where history.position = 1
+    group by history.deal_id, history.changed_at, history.property
+)
+
+select
+    cast(changes.deal_key as string) as deal_key,
+    changes.valid_from as changed_at,
+    changes.known_from,
+    cast(changes.field as string) as field,
+    cast(changes.old_value as string) as old_value,
+    cast(changes.new_value as string) as new_value,
+    cast(changes.amount_base_delta as decimal(18, 2)) as amount_base_delta,
+    cast(authors.changed_by as string) as changed_by,
+    cast(changes.is_reconstructed as boolean) as is_reconstructed
+from changes
+left join authors
+    on changes.deal_key = authors.deal_key and changes.valid_from = authors.changed_at
+    and case when changes.field in ('deal', 'life_state') then 'stage' else changes.field end = authors.field

@@ -37,6 +37,7 @@ select
     coalesce(sao_owners.name, sao_owners.email, dated.sao_owner_key) as sao_owner,
     dated.sao_team,
     dated.amount_base,
+    dated.closed_amount_base,
     dated.acv,
     dated.booking_date,
     dated.sao_date,

@@ -1,6 +1,7 @@
 -- grain: one row per period grain, period (of booking date), dimension and member with a decided deal
 -- M08, period basis: of the accepted deals decided in the period, the share won. Renewals and contractions, removed and merged
--- deals are out; a reopened deal counts with its last outcome; amounts missing in company currency count, and add no value.
+-- deals are out; a reopened deal counts with its last outcome; amounts missing in company currency count, and add no value. M09, by value:
+-- amounts when the deals were closed, always beside the count; one large deal decides it, so its share stands there too.
 with decided as (
     select *
     from {{ ref('int_kpi__deals') }}
@@ -15,9 +16,12 @@ counted as (
         count(*) as decided_count,
         sum(amount_base) filter (where life_state = 'won') as won_value,
         sum(amount_base) filter (where life_state = 'lost') as lost_value,
+        sum(closed_amount_base) filter (where life_state = 'won') as won_value_at_close,
+        sum(closed_amount_base) filter (where life_state = 'lost') as lost_value_at_close,
+        max(closed_amount_base) as largest_value,
         {{ median_of('booking_age_days', "life_state = 'lost'") }} as loss_age_median_days,
         count(*) filter (where amount_base is null) as missing_amount_count
-    from {{ cut('decided', 'booking_date', ['life_state', 'amount_base', 'booking_age_days']) }} as members
+    from {{ cut('decided', 'booking_date', ['life_state', 'amount_base', 'closed_amount_base', 'booking_age_days']) }} as members
     group by period_grain, period_start, dimension, member_key, member
 )
 
@@ -31,6 +35,12 @@ select
     cast({{ wilson('won_count', 'decided_count', 1) }} as double) as win_rate_high,
     cast(coalesce(won_value, 0) as decimal(18, 2)) as won_value,
     cast(coalesce(lost_value, 0) as decimal(18, 2)) as lost_value,
+    cast(coalesce(won_value_at_close, 0) as decimal(18, 2)) as won_value_at_close,
+    cast(coalesce(lost_value_at_close, 0) as decimal(18, 2)) as lost_value_at_close,
+    cast(cast(coalesce(won_value_at_close, 0) as double) / nullif(cast(coalesce(won_value_at_close, 0) + coalesce(lost_value_at_close, 0) as double), 0) as double)
+        as win_rate_by_value,
+    cast(cast(largest_value as double) / nullif(cast(coalesce(won_value_at_close, 0) + coalesce(lost_value_at_close, 0) as double), 0) as double)
+        as largest_deal_share,
     cast(loss_age_median_days as double) as loss_age_median_days,
     cast(missing_amount_count as bigint) as missing_amount_count
 from counted

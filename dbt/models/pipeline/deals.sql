@@ -61,7 +61,7 @@ settled as (
 ),
 
 at_closing as (
-    select owned.deal_key, versions.owner_key, versions.team
+    select owned.deal_key, versions.owner_key, versions.team, versions.amount_base
     from owned
     inner join {{ ref('deal_versions') }} as versions
         on owned.deal_key = versions.deal_key and greatest(owned.closed_at, owned.first_valid_from) >= versions.valid_from
@@ -90,6 +90,7 @@ select
     cast(owned.amount as decimal(18, 2)) as amount,
     cast(owned.currency as string) as currency,
     cast(owned.amount_base as decimal(18, 2)) as amount_base,
+    cast(case when owned.life_state in ('won', 'lost') then at_closing.amount_base end as decimal(18, 2)) as closed_amount_base,
     cast(case when owned.currency = '{{ var("company_currency") }}' then owned.acv end as decimal(18, 2)) as acv,
     cast(coalesce(order_types.order_type, 'unknown') as string) as order_type,
     cast(case when owned.life_state in ('won', 'lost') then at_closing.owner_key else owned.owner_key end as string) as owner_key,

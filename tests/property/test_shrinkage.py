@@ -1,4 +1,4 @@
-"""S5: the Beta quantiles that SQL sums up against scipy's, over random posteriors, and the catalogue's examples to four digits."""
+"""S5: the Beta quantiles that SQL sums up against scipy's, and the catalogue's example to four digits."""
 
 from __future__ import annotations
 

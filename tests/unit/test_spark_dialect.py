@@ -33,7 +33,7 @@ DUCKDB_FUNCTIONS = frozenset(
 DIFFERENT_FUNCTIONS = frozenset({"log", "hash"})
 # Spark's own that sqlglot keeps as plain names.
 SPARK_FUNCTIONS = frozenset(
-    """bool_and bool_or count_if date_diff dayofweek_iso from_utc_timestamp get_json_object
+    """range bool_and bool_or count_if date_diff dayofweek_iso from_utc_timestamp get_json_object
     isnotnull isnull listagg make_date map_concat percentile posexplode regr_slope regr_intercept some
     timestamp_micros timestamp_millis timestamp_seconds
     timestampadd timestampdiff to_utc_timestamp try_cast try_divide try_to_timestamp unix_date unix_micros

@@ -31,11 +31,15 @@ compared as (
 ),
 
 changes as (
-    select deal_key, valid_from, known_from, is_reconstructed, 'deal' as field, cast(null as string) as old_value, 'created in ' || stage_new as new_value, amount_base_delta
+    select
+        deal_key, valid_from, known_from, is_reconstructed, 'deal' as field, cast(null as string) as old_value, 'created in ' || stage_new as new_value,
+        amount_base_delta
     from compared where place = 1
     {%- for field in fields %}
     union all
-    select deal_key, valid_from, known_from, is_reconstructed, '{{ field }}', {{ field }}_old, {{ field }}_new, {{ 'amount_base_delta' if field == 'amount' else 'cast(null as decimal(18, 2))' }}
+    select
+        deal_key, valid_from, known_from, is_reconstructed, '{{ field }}', {{ field }}_old, {{ field }}_new,
+        {{ 'amount_base_delta' if field == 'amount' else 'cast(null as decimal(18, 2))' }}
     from compared where place > 1 and {{ field }}_old is distinct from {{ field }}_new
     {%- endfor %}
 ),

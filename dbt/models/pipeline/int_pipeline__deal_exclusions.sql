@@ -9,11 +9,11 @@ with present as (
 -- a merge that makes a third record gives it the first one's creation and history: counting both would double every day before the
 -- merge. The relation holds on any day, also before the merge: it is knowledge, cut by K alone.
 continued as (
-    select merges.merged_into, min(merges.deal_id) as deal_id
-    from (select distinct deal_id, merged_into from {{ ref('stg_hubspot__deals_landed') }} where is_tombstone and merged_into <> deal_id) as merges
-    inner join {{ ref('stg_hubspot__deals') }} as members on merges.deal_id = members.deal_id
-    inner join {{ ref('stg_hubspot__deals') }} as survivors on merges.merged_into = survivors.deal_id and members.created_at = survivors.created_at
-    group by merges.merged_into
+    select mergers.merged_into, min(mergers.deal_id) as deal_id
+    from (select distinct deal_id, merged_into from {{ ref('stg_hubspot__deals_landed') }} where is_tombstone and merged_into <> deal_id) as mergers
+    inner join {{ ref('stg_hubspot__deals') }} as members on mergers.deal_id = members.deal_id
+    inner join {{ ref('stg_hubspot__deals') }} as survivors on mergers.merged_into = survivors.deal_id and members.created_at = survivors.created_at
+    group by mergers.merged_into
 )
 
 select deal_key, substring(min(reason), 3, 200) as reason

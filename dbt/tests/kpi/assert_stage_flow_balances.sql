@@ -10,4 +10,8 @@ with flows as (
 select period_grain, period_start, dimension, member_key, pipeline, stage, opening_count, entered_count, closing_count, next_opening_count
 from flows
 where opening_count + entered_count <> closing_count + advanced_count + skipped_ahead_count + won_count + lost_count + regressed_count + other_exit_count
-    or closing_count <> next_opening_count or opening_count < 0 or (closing_count > 0 and next_start is null and period_start < (select max(others.period_start) from {{ ref('stage_flow') }} as others where others.period_grain = flows.period_grain))
+    or closing_count <> next_opening_count or opening_count < 0
+    or (
+        closing_count > 0 and next_start is null
+        and period_start < (select max(others.period_start) from {{ ref('stage_flow') }} as others where others.period_grain = flows.period_grain)
+    )

@@ -21,11 +21,11 @@ alive as (
 
 select 'repeated' as what, count(*) as found, 0 as expected from days where row_count > 1 having count(*) > 0
 union all
-select 'days alive', found.day_count, alive.day_count
-from (select coalesce(sum(row_count), 0) as day_count from days) as found
-cross join alive where found.day_count <> coalesce(alive.day_count, 0)
+select 'days alive', found.row_count, alive.day_count
+from (select coalesce(sum(row_count), 0) as row_count from days) as found
+cross join alive where found.row_count <> coalesce(alive.day_count, 0)
 union all
-select 'open today', found.deal_count, open.deal_count
-from (select count(*) as deal_count from days where date = {{ as_of_date() }}) as found
-cross join (select count(*) as deal_count from {{ ref('deals') }} where life_state = 'open' and not is_excluded) as open
-where found.deal_count <> open.deal_count
+select 'open today', found.row_count, living.deal_count
+from (select count(*) as row_count from days where date = {{ as_of_date() }}) as found
+cross join (select count(*) as deal_count from {{ ref('deals') }} where life_state = 'open' and not is_excluded) as living
+where found.row_count <> living.deal_count

@@ -21,6 +21,7 @@ from sandbox.store import Event, Value, iso
 from sandbox.world import World
 
 SLA_MINUTES = 60
+FOLLOWED = ("dealstage", "amount", "closedate", "hubspot_owner_id")
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Life:
     closed_at: int | None = None
     lost_from: str | None = None
     owners: list[tuple[int, Value]] = field(default_factory=list)
+    changes: list[tuple[int, str, Value]] = field(default_factory=list)  # of what the pipeline's stock follows
 
     def enter(self, at: int, stage: Value) -> None:
         """A stage move; keeps the instant of the last move from open into a closed stage."""
@@ -60,6 +62,7 @@ class Life:
             closed_at=self.closed_at,
             lost_from=self.lost_from,
             owners=list(self.owners),
+            changes=list(self.changes),
         )
 
     def outcome_owner(self) -> Value:
@@ -83,21 +86,29 @@ def lives(log: Iterable[Event]) -> dict[str, Life]:
         life = found.setdefault(event.id, Life(event.id, event.at))
         if event.kind == "changed":
             life.values[event.name] = event.value
+            if event.name in FOLLOWED:
+                life.changes.append((event.at, event.name, event.value))
             if event.name == "dealstage":
                 life.enter(event.at, event.value)
             elif event.name == "hubspot_owner_id":
                 life.owners.append((event.at, event.value))
         elif event.kind == "archived":
             life.removed_at = event.at
+            life.changes.append((event.at, "removed", "true"))
         elif event.kind == "restored":
             life.removed_at = None
+            life.changes.append((event.at, "removed", None))
         elif event.kind == "merged" and event.value is not None:
             merged, other = life.copy_as(event.value), found[event.name]
             for name, value in other.values.items():
                 if merged.values.get(name) in (None, ""):
                     merged.values[name] = value
+                    if name in FOLLOWED:
+                        merged.changes.append((event.at, name, value))
             found[event.value] = merged
             life.merged_into = other.merged_into = event.value
+            for gone in (life, other):
+                gone.changes.append((event.at, "merged", event.value))
     return found
 
 
@@ -176,11 +187,22 @@ def deal_truth(world: World, life: Life, qualified: dict[str, str]) -> dict[str,
         "lost_from_stage": life.lost_from if outcome == "lost" else None,
         "loss_reason": life.values.get("closed_lost_reason") if outcome == "lost" else None,
         "merged_into": life.merged_into,
+        "changes": [_change(world, at, name, value) for at, name, value in life.changes],
         "visits": [
             {"stage": stage, "entered_at": iso(at), "left_at": None if left is None else iso(left)}
             for stage, at, left in life.visits
         ],
     }
+
+
+def _change(world: World, at: int, name: str, value: Value) -> list[Value]:
+    """[instant, what, value]: close dates as dates of the company, amounts as decimal text, the rest as it is."""
+    if name == "closedate":
+        value = _text(_local_date(world, value))
+    elif name == "amount":
+        amount = money(value)
+        value = None if amount is None else str(amount)
+    return [iso(at), name, value]
 
 
 def _text(day: date | None) -> str | None:

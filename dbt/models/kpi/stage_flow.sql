@@ -28,7 +28,7 @@ moved as (
     select
         {{ keys | join(', ') }}, max(member) as member, min(stage_rank) as stage_rank,
         sum(entered) as entered_count, sum(1 - entered) as exit_count,
-        sum((2 * entered - 1) * {{ elapsed_days('moved_at', 'ends_at') }}) as moved_days,
+        sum(cast((2 * entered - 1) * ({{ epoch_micros('ends_at') }} - {{ epoch_micros('moved_at') }}) as decimal(20, 0))) as moved_micros,
         {%- for name, kinds in exits.items() %}
         count(*) filter (where exit_way in ('{{ kinds | join("', '") }}')) as {{ name }}_count{{ ',' if not loop.last }}
         {%- endfor %}
@@ -58,7 +58,7 @@ stocks as (
     select
         members.period_grain, periods.period_start, members.dimension, members.member_key, members.member, members.visited_pipeline, members.stage,
         members.stage_rank, coalesce(moved.entered_count, 0) as entered_count, coalesce(moved.exit_count, 0) as exit_count,
-        coalesce(moved.moved_days, 0) as moved_days,
+        coalesce(moved.moved_micros, 0) as moved_micros,
         {%- for name in exits %}
         coalesce(moved.{{ name }}_count, 0) as {{ name }}_count,
         {%- endfor %}
@@ -111,8 +111,9 @@ select
     cast(stocks.{{ name }}_count as bigint) as {{ name }}_count,
     {%- endfor %}
     cast(stocks.closing_count as bigint) as closing_count,
-    -- what stood at the start stays to the end, what came in stays from then on, what went out takes its rest back
-    cast(round(greatest(stocks.moved_days + coalesce((stocks.closing_count - stocks.entered_count + stocks.exit_count) * {{ elapsed_days(
+    -- summed in whole microseconds: no order of rows changes it. What stood at the start stays to the end, what came in stays from then on,
+    -- what went out takes its rest back
+    cast(round(greatest(cast(stocks.moved_micros as double) / 86400000000 + coalesce((stocks.closing_count - stocks.entered_count + stocks.exit_count) * {{ elapsed_days(
         local_midnight('stocks.period_start'),
         'least(' ~ local_midnight(period_end('stocks.period_grain', 'stocks.period_start')) ~ ', ' ~ as_of() ~ ')'
     ) }}, 0), 0), 6) as double) as deal_days,

@@ -38,7 +38,7 @@ teams as (
 
 select 'owner' as dimension, owner_key as member_key, owner as member, month, target_base, valid_from from sellers where not has_left
 union all
-select 'team', team, team, month, target_base, valid_from from teams
+select 'team' as dimension, team as member_key, team as member, month, target_base, valid_from from teams
 union all
 select 'company', 'all', 'all', month, sum(target_base), max(valid_from)
 from (

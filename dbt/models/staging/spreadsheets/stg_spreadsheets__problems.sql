@@ -5,6 +5,7 @@ with deals as (select * from {{ ref('stg_spreadsheets__deals') }} where not is_d
 companies as (select * from {{ ref('stg_spreadsheets__companies') }} where not is_deleted),
 products as (select * from {{ ref('stg_spreadsheets__products') }} where not is_deleted),
 owners as (select * from {{ ref('stg_spreadsheets__owners') }} where not is_deleted),
+contracts as (select * from {{ ref('stg_spreadsheets__contracts') }} where not is_deleted),
 company_names as (select distinct lower(name) as name from companies where name is not null),
 product_names as (select distinct lower(name) as name from products where name is not null),
 owner_names as (select distinct lower(name) as name from owners where name is not null),
@@ -95,10 +96,24 @@ company_problems as (
     select record_id, known_from, 'employees', cast(employees as string), 'number of employees is negative' from companies where employees < 0
 ),
 
+contract_problems as (
+    select record_id, known_from, 'end_date' as field, cast(end_date as string) as value, 'contract ends before it starts: the customer is out of retention' as problem
+    from contracts where end_date < start_date
+    union all
+    select record_id, known_from, 'arr', cast(null as string), 'contract without a yearly value: the customer is out of retention' from contracts where arr is null
+    union all
+    select record_id, known_from, 'arr', cast(arr as string), 'yearly value is negative: the customer is out of retention' from contracts where arr < 0
+    union all
+    select record_id, known_from, 'currency', currency, 'contract in another currency than the company, no rate known: the customer is out of retention'
+    from contracts where currency <> '{{ var("company_currency") }}' and arr is not null
+),
+
 all_problems as (
     select 'deals' as object, record_id, field, value, problem, known_from from deal_problems
     union all
     select 'companies', record_id, field, value, problem, known_from from company_problems
+    union all
+    select 'contracts', record_id, field, value, problem, known_from from contract_problems
     union all
     select object, record_id, field, value, field || ' was spelt in another way: corrected by the mapping', known_from
     from corrected where value is not null

@@ -13,7 +13,9 @@ with found as (
     select source, 'stages', pipeline_id, 'stage_id', stage || ' (' || stage_id || ')', 'stage is not in stage_map: rank and phase are derived', cast(null as {{ instant_type() }})
     from {{ ref('stages') }} where is_derived and life_state = 'open' and source = 'hubspot'
     union all
-    select source, 'contracts', contract_id, 'company', company, 'contract of a company that no source knows, or of a name that several bear: counted under the name as typed; name the deal', known_from
+    select
+        source, 'contracts', contract_id, 'company', company,
+        'contract of a company that no source knows, or of a name that several bear: counted under the name as typed; name the deal', known_from
     from {{ ref('contracts') }} where company_key is null
 )
 

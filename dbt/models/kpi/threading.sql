@@ -1,0 +1,69 @@
+-- grain: one row per ISO week of the last 52 and deal open in a sales pipeline at its end (running week: on the as-of day)
+-- M25: distinct buyer contacts (people, merged records once) with a two-way touch linked to the deal in the 30 days up to the snapshot day.
+-- Shared mailboxes and people of internal domains are no buyers. Single-threaded: at most one. The share of late-stage value that hangs on
+-- one person is sum(amount_base) where is_single_threaded over sum(amount_base), both where is_late_stage. More contacts come with larger
+-- deals: compare within deal_size_band. Which stages are late says the seed stage_map, and nobody guesses: NULL for a stage that is not in it.
+with weeks as (
+    select week_start, least(max(date), {{ as_of_date() }}) as snapshot_date
+    from {{ ref('calendar') }}
+    where country = '{{ var("company_country") }}' and week_start <= {{ as_of_date() }} and week_start > cast({{ as_of_date() }} - interval 364 day as date)
+    group by week_start
+),
+
+standing as (
+    select
+        weeks.week_start, weeks.snapshot_date, versions.deal_key, versions.pipeline, versions.stage, versions.owner_key, versions.team, versions.amount_base,
+        case when not stages.is_derived then stages.phase in ('proposal', 'negotiation') end as is_late_stage,
+        {{ deal_size_band('versions.amount_base') }} as deal_size_band
+    from weeks
+    inner join {{ ref('deal_versions') }} as versions
+        on versions.first_date <= weeks.snapshot_date and (versions.end_date > weeks.snapshot_date or versions.end_date is null)
+    inner join {{ ref('deals') }} as deals on versions.deal_key = deals.deal_key and not deals.is_excluded
+    left join {{ ref('int_kpi__ignored_pipelines') }} as ignored on deals.source = ignored.source and versions.pipeline_id = ignored.pipeline_id
+    left join {{ ref('stages') }} as stages
+        on deals.source = stages.source and versions.pipeline_id = stages.pipeline_id and versions.stage_id = stages.stage_id
+    where versions.life_state = 'open' and ignored.pipeline_id is null
+),
+
+buyers as (
+    select contacts.contact_key
+    from {{ ref('contacts') }} as contacts
+    left join {{ ref('role_mailboxes') }} as roles on lower(contacts.email) like roles.mailbox || '@%'
+    left join {{ text_rows(as_rows(var('internal_domains')), ['domain']) }} as internal on lower(contacts.email) like '%@' || lower(internal.domain)
+    where roles.mailbox is null and internal.domain is null
+),
+
+touches as (
+    select distinct of_deal.deal_key, of_contact.contact_key, activities.occurred_date
+    from {{ ref('activities') }} as activities
+    inner join {{ ref('activity_links') }} as of_deal on activities.activity_key = of_deal.activity_key and of_deal.deal_key is not null
+    inner join {{ ref('activity_links') }} as of_contact on activities.activity_key = of_contact.activity_key and of_contact.contact_key is not null
+    inner join buyers on of_contact.contact_key = buyers.contact_key
+    where activities.is_two_way and activities.occurred_at <= {{ as_of() }}
+),
+
+counted as (
+    select standing.week_start, standing.deal_key, count(distinct touches.contact_key) as contact_count, max(touches.occurred_date) as last_touch_date
+    from standing
+    inner join touches
+        on standing.deal_key = touches.deal_key and touches.occurred_date <= standing.snapshot_date
+        and touches.occurred_date > cast(standing.snapshot_date - interval 30 day as date)
+    group by standing.week_start, standing.deal_key
+)
+
+select
+    cast(standing.week_start as date) as week_start,
+    cast(standing.snapshot_date as date) as snapshot_date,
+    cast(standing.deal_key as string) as deal_key,
+    cast(standing.pipeline as string) as pipeline,
+    cast(standing.stage as string) as stage,
+    cast(standing.owner_key as string) as owner_key,
+    cast(standing.team as string) as team,
+    cast(standing.amount_base as decimal(18, 2)) as amount_base,
+    cast(standing.deal_size_band as string) as deal_size_band,
+    cast(coalesce(counted.contact_count, 0) as bigint) as contact_count,
+    cast(counted.last_touch_date as date) as last_touch_date,
+    cast(coalesce(counted.contact_count, 0) <= 1 as boolean) as is_single_threaded,
+    cast(standing.is_late_stage as boolean) as is_late_stage
+from standing
+left join counted on standing.week_start = counted.week_start and standing.deal_key = counted.deal_key

@@ -1,19 +1,8 @@
 -- grain: one row per period grain (month, fiscal quarter), period, dimension (company, team, owner) and member with a target
--- M22: won_value is that of bookings; the target is the version in force on the as-of day. A quarter has a target when its three months
--- have one. pace_gap, for the running period: attainment now - median attainment of past periods on the same business day, by booking date.
-with months as (
-    select dimension, member_key, max(member) as member, 'month' as period_grain, month as period_start, sum(target_base) as target_base, max(valid_from) as valid_from
-    from {{ ref('int_kpi__member_targets') }}
-    group by dimension, member_key, month
-),
-
-targets as (
-    select dimension, member_key, member, period_grain, period_start, target_base, valid_from from months
-    union all
-    select
-        dimension, member_key, max(member), 'quarter', {{ fiscal_quarter_start('period_start') }}, case when count(*) = 3 then sum(target_base) end, max(valid_from)
-    from months
-    group by dimension, member_key, {{ fiscal_quarter_start('period_start') }}
+-- M22: won_value is that of bookings; the target is the version in force on the as-of day; the rate is that of bookings. pace_gap, for the
+-- running period: attainment now - median attainment of past periods on the same business day, by booking date.
+with targets as (
+    select * from {{ ref('int_kpi__period_targets') }}
 ),
 
 -- of each period the day that stands where the as-of day stands in its own: the same number of business days after the start
@@ -56,7 +45,8 @@ paced as (
 
 rated as (
     select
-        targets.*, coalesce(bookings.won_value, 0) as won_value, paced.won_value as paced_value,
+        targets.*, coalesce(bookings.won_value, 0) as won_value,
+        coalesce(bookings.attainment_rate, case when targets.target_base > 0 then cast(0 as double) end) as attainment_rate, paced.won_value as paced_value,
         {{ period_end('targets.period_grain', 'targets.period_start') }} > {{ as_of_date() }} and targets.period_start <= {{ as_of_date() }} as is_running
     from targets
     left join {{ ref('bookings') }} as bookings
@@ -86,7 +76,7 @@ select
     cast(rated.target_base as decimal(18, 2)) as target,
     cast(nullif(rated.valid_from, cast('1900-01-01' as date)) as date) as target_valid_from,
     cast(rated.won_value as decimal(18, 2)) as won_value,
-    cast(cast(rated.won_value as double) / nullif(cast(rated.target_base as double), 0) as double) as attainment_rate,
+    cast(rated.attainment_rate as double) as attainment_rate,
     cast(rated.is_running as boolean) as is_running,
     cast(case
         when rated.is_running then round(cast(rated.paced_value as double) / nullif(cast(rated.target_base as double), 0) - usual.usual_rate, 9)

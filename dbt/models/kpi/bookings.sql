@@ -2,7 +2,8 @@
 -- M01, restated: deals whose last outcome as of E is won, at their present amount, in the period of their booking date; contractions are
 -- in net_bookings alone. A won deal without an amount in company currency counts and adds no value; one without a date is in `all` only.
 -- locked_value is what net_bookings stood at when the period was locked (end of business day 4 after it; owner and team of the win):
--- lines recorded later show as restatement_value (I12). Both are NULL until the period is locked.
+-- lines recorded later show as restatement_value (I12). Both are NULL until the period is locked. Targets (M22) are those of months and
+-- fiscal quarters, for the company, teams and sellers; a member without a win has its target in attainment alone.
 with facts as (
     select
         booking_date as fact_date, owner_key, owner, team, source, pipeline, order_type, product, segment, industry, country, deal_size_band,
@@ -37,6 +38,14 @@ booked as (
         sum(case when recorded_on <= lock_date then line_value else 0 end) as locked_value
     from cuts
     group by period_grain, period_start, dimension, member_key
+),
+
+targeted as (
+    select booked.*, targets.target_base as target
+    from booked
+    left join {{ ref('int_kpi__period_targets') }} as targets
+        on booked.period_grain = targets.period_grain and booked.period_start = targets.period_start and booked.dimension = targets.dimension
+        and booked.member_key = targets.member_key
 )
 
 select
@@ -48,5 +57,7 @@ select
     cast(case when lock_date is not null then locked_value end as decimal(18, 2)) as locked_value,
     cast(case when lock_date is not null then coalesce(net_bookings, 0) - locked_value end as decimal(18, 2)) as restatement_value,
     cast(lock_date as date) as lock_date,
-    cast(missing_amount_count as bigint) as missing_amount_count
-from booked
+    cast(missing_amount_count as bigint) as missing_amount_count,
+    cast(target as decimal(18, 2)) as target,
+    cast(cast(coalesce(won_value, 0) as double) / nullif(cast(target as double), 0) as double) as attainment_rate
+from targeted

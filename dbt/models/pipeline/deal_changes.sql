@@ -52,7 +52,7 @@ authors as (
             when '{{ property }}' then '{{ field }}'
             {%- endfor %}
         end as field,
-        coalesce(max(owners.name), max(history.changed_by)) as changed_by
+        coalesce(max(owners.name), max(history.changed_by)) as changed_by, max(history.source_type) as changed_through
     from {{ ref('stg_hubspot__deals_history') }} as history
     left join {{ ref('owners') }} as owners on history.changed_by = owners.user_id
     where history.position = 1
@@ -68,6 +68,7 @@ select
     cast(changes.new_value as string) as new_value,
     cast(changes.amount_base_delta as decimal(18, 2)) as amount_base_delta,
     cast(authors.changed_by as string) as changed_by,
+    cast(authors.changed_through as string) as changed_through,
     cast(changes.is_reconstructed as boolean) as is_reconstructed
 from changes
 left join authors

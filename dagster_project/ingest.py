@@ -19,9 +19,9 @@ from salesops.night import ROOT, Night
 
 OWNER = "team:sales-operations"
 MUST_HAVE_ROWS = (("hubspot", "deals"), ("hubspot", "owners"), ("hubspot", "pipelines"), ("spreadsheets", "deals"))
-KINDS = {"hubspot": {"hubspot", "duckdb"}, "spreadsheets": {"excel", "duckdb"}}
-TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheet"}
-READ_FROM = {"hubspot": "HubSpot", "spreadsheets": "the spreadsheets"}
+KINDS = {"hubspot": {"hubspot", "duckdb"}, "spreadsheets": {"excel", "duckdb"}, "exchange_rates": {"xml", "duckdb"}}
+TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheet", "exchange_rates": "ECB"}
+READ_FROM = {"hubspot": "HubSpot", "spreadsheets": "the spreadsheets", "exchange_rates": "the European Central Bank"}
 REFUSED = f"{TOKEN_VARIABLE} was refused (401)"  # as the session words it
 BOOKS = {
     "raw.sync_state": "Where the extraction of each object stands; moves in the same transaction as its rows",

@@ -47,10 +47,12 @@ HUBSPOT = (
 
 SPREADSHEETS = tuple(
     RawObject("spreadsheets", name)
-    for name in ("deals", "companies", "products", "owners", "activities", "targets", "contracts")
+    for name in ("deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates")
 )
 
-ALL_OBJECTS = HUBSPOT + SPREADSHEETS
+EXCHANGE_RATES = (RawObject("exchange_rates", "reference_rates"),)
+
+ALL_OBJECTS = HUBSPOT + SPREADSHEETS + EXCHANGE_RATES
 
 
 def find(source: str, name: str) -> RawObject:

@@ -2,7 +2,7 @@
 
 One file in `mappings/` describes one kind of sheet:
 
-    object = "deals"                          # deals companies products owners activities targets contracts
+    object = "deals"                          # deals companies products owners activities targets contracts ..
     files = ["sales_pipeline*.csv"]           # globs on the file name, case does not matter
     sheet = "Deals"                           # workbooks only; default: the first sheet
     header_row = 3                            # default: found among the first rows
@@ -51,6 +51,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     ),
     "targets": ("owner", "team", "month", "target", "currency", "valid_from"),
     "contracts": ("contract_id", "company", "deal_id", "start_date", "end_date", "arr", "currency"),
+    "exchange_rates": ("rate_date", "currency", "kind", "rate", "units"),
 }
 ID_FIELD = {
     "deals": "deal_id",
@@ -62,8 +63,8 @@ ID_FIELD = {
 }
 TYPES: dict[str, Type] = {
     **dict.fromkeys(("created_date", "sao_date", "close_date", "closed_date", "start_date", "end_date"), "date"),
-    **dict.fromkeys(("date", "next_step_date", "month", "valid_from"), "date"),
-    **dict.fromkeys(("amount", "revenue", "price", "target", "arr"), "decimal"),
+    **dict.fromkeys(("date", "next_step_date", "month", "valid_from", "rate_date"), "date"),
+    **dict.fromkeys(("amount", "revenue", "price", "target", "arr", "rate", "units"), "decimal"),
     "employees": "integer",
 }
 ALLOWED = {
@@ -71,6 +72,7 @@ ALLOWED = {
     "order_type": ("new_business", "expansion", "renewal", "contraction", "unknown"),
     "activity_type": ("call", "email", "meeting", "note", "task"),
     "direction": ("inbound", "outbound"),
+    "kind": ("day", "plan"),
 }
 
 
@@ -105,7 +107,7 @@ class Mapping(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     digest: str = ""
-    object: Literal["deals", "companies", "products", "owners", "activities", "targets", "contracts"]
+    object: Literal["deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates"]
     description: str = ""
     files: Texts = Field(min_length=1)
     sheet: str | None = None

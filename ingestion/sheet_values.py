@@ -17,7 +17,7 @@ TRUE = {"true", "yes", "y", "1", "x", "ja", "sant", "kyllä", "joo", "sann"}
 FALSE = {"false", "no", "n", "0", "nej", "nei", "falskt", "ei", "usann"}
 _BLANKS = dict.fromkeys(map(ord, "\u00a0\u2007\u2009\u202f\u200b\ufeff"), " ")
 _CURRENCY = re.compile(r"(?i)\b(sek|eur|usd|nok|dkk|gbp|kr|mk)\b\.?|[€$£]|:-$")
-_DECIMALS = Decimal("0.000001")
+_DECIMALS = Decimal("0.00000001")  # an exchange rate has as many
 
 
 class ValueRefused(ValueError):
@@ -103,7 +103,7 @@ def _shown_mark(text: str) -> str | None:
 
 
 def to_decimal(cell: Cell, mark: str, multiplier: Decimal | None = None) -> str:
-    """A number as dot decimal text, at most six decimals. Raises ValueRefused."""
+    """A number as dot decimal text, at most eight decimals. Raises ValueRefused."""
     if isinstance(cell, bool | date | time | timedelta):
         raise ValueRefused("is not a number")
     if isinstance(cell, str):
@@ -140,7 +140,7 @@ def _ascii_number(whole: str, fraction: str) -> str:
 
 
 def _plain(number: Decimal) -> str:
-    rounded = number.quantize(_DECIMALS) if number.as_tuple().exponent < -6 else number  # type: ignore[operator]
+    rounded = number.quantize(_DECIMALS) if number.as_tuple().exponent < -8 else number  # type: ignore[operator]
     text = format(rounded, "f")
     return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
 

@@ -23,7 +23,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ingestion.objects import ALL_OBJECTS
 
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"
-REQUIRED_OBJECTS = {"hubspot": ("deals", "contacts", "companies", "owners", "pipelines"), "spreadsheets": ()}
+REQUIRED_OBJECTS = {
+    "hubspot": ("deals", "contacts", "companies", "owners", "pipelines"),
+    "spreadsheets": (),
+    "exchange_rates": (),
+}
 
 HubSpotObject = Literal["contacts", "companies", "deals", "leads", "calls", "emails", "meetings", "notes", "tasks"]
 OnError = Literal["block", "flag"]
@@ -103,14 +107,7 @@ class HubSpotSettings(_Section):
     @field_validator("base_url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("accepted: an address such as https://api.hubapi.com")
-        if parts.username or parts.password:
-            raise ValueError("must not hold credentials")
-        if parts.scheme == "http" and not _is_loopback(parts.hostname):
-            raise ValueError("plain http is accepted for loopback addresses only; use https")
-        return value.rstrip("/")
+        return _checked_url(value, "https://api.hubapi.com")
 
 
 class SpreadsheetSettings(_Section):
@@ -119,11 +116,24 @@ class SpreadsheetSettings(_Section):
     mappings: list[Path] = []
 
 
+class ExchangeRateSettings(_Section):
+    """Reference rates of the European Central Bank: public, no account."""
+
+    enabled: bool = True
+    base_url: str = "https://www.ecb.europa.eu/stats/eurofxref"
+
+    @field_validator("base_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        return _checked_url(value, "https://www.ecb.europa.eu/stats/eurofxref")
+
+
 class Sources(_Section):
     """A table that is present is enabled unless it says otherwise; one that is absent is not asked."""
 
     hubspot: HubSpotSettings = HubSpotSettings(enabled=False)
     spreadsheets: SpreadsheetSettings = SpreadsheetSettings(enabled=False)
+    exchange_rates: ExchangeRateSettings = ExchangeRateSettings(enabled=False)
 
 
 class FreshnessRule(_Section):
@@ -156,6 +166,7 @@ class Freshness(FreshnessRule):
 
     hubspot: dict[str, FreshnessRule] = {}
     spreadsheets: dict[str, FreshnessRule] = {}
+    exchange_rates: dict[str, FreshnessRule] = {}
 
     @model_validator(mode="after")
     def _known_objects(self) -> Self:
@@ -268,6 +279,17 @@ def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("SALESOPS_DATA") or "data").resolve()
 
 
+def _checked_url(value: str, example: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"accepted: an address such as {example}")
+    if parts.username or parts.password:
+        raise ValueError("must not hold credentials")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("plain http is accepted for loopback addresses only; use https")
+    return value.rstrip("/")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -287,7 +309,7 @@ def _override(default: Any, *rules: Any) -> Any:
 def _check_objects(section: Any) -> Any:
     for source in REQUIRED_OBJECTS:
         known = [entry.name for entry in ALL_OBJECTS if entry.source == source]
-        for name in getattr(section, source):
+        for name in getattr(section, source, ()):
             if name not in known:
                 raise ValueError(f"no object {name!r} in source {source}; accepted: {', '.join(known)}")
     return section

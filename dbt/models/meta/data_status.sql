@@ -3,7 +3,8 @@ with rows_held as (
     {%- for source_name, tables in {
         'hubspot': ['contacts', 'companies', 'deals', 'leads', 'calls', 'emails', 'meetings', 'notes', 'tasks', 'owners', 'pipelines', 'lead_pipelines',
             'properties', 'line_items', 'account_info'],
-        'spreadsheets': ['deals', 'companies', 'products', 'owners', 'activities', 'targets', 'contracts']
+        'spreadsheets': ['deals', 'companies', 'products', 'owners', 'activities', 'targets', 'contracts', 'exchange_rates'],
+        'exchange_rates': ['reference_rates']
     }.items() %}
     {%- set outer_loop = loop %}
     {%- for table in tables %}

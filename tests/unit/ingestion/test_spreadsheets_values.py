@@ -62,7 +62,8 @@ def test_what_is_no_date_is_refused(cell):
         ("€1,000.25", ".", "1000.25"),
         (",5", ",", "0.5"),
         (0.1, ".", "0.1"),
-        (1e-7, ".", "0"),
+        (1e-9, ".", "0"),
+        (1.23456789, ".", "1.23456789"),
         (5.0, ".", "5"),
         (100, ".", "100"),
     ],
@@ -157,7 +158,7 @@ def test_a_bad_mapping_file_says_which_file_which_key_and_what_to_do(tmp_path, t
 
 def test_the_shipped_mappings_are_valid_and_cover_every_object():
     mappings = load_mappings([MAPPINGS])
-    objects = {"deals", "companies", "products", "owners", "activities", "targets", "contracts"}
+    objects = {"deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates"}
     assert {mapping.object for mapping in mappings} == objects
 
 
@@ -189,3 +190,28 @@ def test_swedish_activity_lines_with_dotted_dates():
     assert isinstance(row, Record)
     assert (row.fields["date"], row.fields["next_step_date"]) == ("2026-03-01", "2026-03-05")
     assert row.fields["activity_type"] == "meeting"
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "expected"),
+    [
+        ("Date,Currency,Rate,Kind", "2026-03-02,usd,10.12345678,plan", ("2026-03-02", "usd", "10.12345678", "plan")),
+        ("Datum;Valuta;Växelkurs;Kurstyp", "2026-03-02;NOK;0,97;Dagskurs", ("2026-03-02", "NOK", "0.97", "day")),
+        ("Dato;Valuta;Kurs;Type", "02.03.2026;DKK;1,51;Budsjett", ("2026-03-02", "DKK", "1.51", "plan")),
+        ("Päivä;Valuutta;Kurssi", "02.03.2026;GBP;12,9", ("2026-03-02", "GBP", "12.9", "day")),
+        ("Tilikausi;Valuutta;Kurssi;Tyyppi", "2026;GBP;12,9;Budjetti", ("2026-01-01", "GBP", "12.9", "plan")),
+    ],
+    ids=["english", "swedish", "norwegian", "finnish", "a-whole-year"],
+)
+def test_rates_of_every_language(header, row, expected):
+    mapping = next(m for m in load_mappings([MAPPINGS]) if m.object == "exchange_rates")
+    (record,) = read_rows(read_csv(f"{header}\n{row}\n".encode()), mapping)
+    assert isinstance(record, Record)
+    assert tuple(record.fields[name] for name in ("rate_date", "currency", "rate", "kind")) == expected
+
+
+def test_a_second_version_of_a_rate_is_the_same_record():
+    mapping = next(m for m in load_mappings([MAPPINGS]) if m.object == "exchange_rates")
+    text = "Date,Currency,Rate,Kind\n2026-03-02,USD,{},day\n2026-03-02,USD,10,plan\n"
+    first, second = ([r.record_id for r in read_rows(read_csv(text.format(n).encode()), mapping)] for n in (10, 11))
+    assert first == second and len(set(first)) == 2

@@ -6,7 +6,7 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from sandbox import activities
+from sandbox import activities, line_items
 from sandbox.catalogue import DEAL_PIPELINES, EXPANSION, SALES, Pipeline
 from sandbox.names import COMPETITORS, LOSS_REASONS, NEXT_STEPS, PRODUCTS
 from sandbox.store import Record, Value, iso
@@ -64,7 +64,7 @@ def open_deal(world: World, rng: Random, at: int, owner: Owner, contact: Record,
     world.store.link(deal, company, at, primary=True)
     _more_people(world, rng, at, deal, company)
     if values["amount"] and rng.random() < 0.7:
-        add_line_items(world, rng, at + 90_000, deal, product)
+        line_items.add(world, rng, at + 90_000, deal, product)
     world.schedule(world.later(rng, at, 2, 12), step, deal.id)
     return deal
 
@@ -80,36 +80,6 @@ def _more_people(world: World, rng: Random, at: int, deal: Record, company: Reco
         contact = world.alive("contacts", contact_id)
         if contact is not None and rng.random() < 0.4:
             world.store.link(deal, contact, at, label=rng.choice((None, 37, 41)))
-
-
-def add_line_items(world: World, rng: Random, at: int, deal: Record, product: str) -> None:
-    """A recurring licence for the term, often a one-off fee; the deal's contract values follow from them."""
-    total = float(deal.properties["amount"] or 0)
-    term = int(deal.properties["contract_term_months"] or 0)
-    years = max(1.0, term / 12)
-    fee = round(total * 0.1, -2) if rng.random() < 0.5 else 0.0
-    yearly = round((total - fee) / years, 2)
-    licence: dict[str, Value] = {
-        "name": product,
-        "quantity": "1",
-        "price": f"{yearly:.2f}",
-        "amount": f"{yearly * years:.2f}",
-        "recurringbillingfrequency": "annually",
-        "hs_recurring_billing_period": f"P{term}M" if term else None,
-        "hs_term_in_months": str(term) if term else None,
-        "hs_product_id": str(5_000 + [name for name, _ in PRODUCTS].index(product)),
-        "hs_acv": f"{yearly:.2f}",
-        "hs_tcv": f"{yearly * years:.2f}",
-        "hs_mrr": f"{yearly / 12:.2f}",
-    }
-    items = [licence]
-    if fee:
-        one_off = {"name": "Onboarding", "quantity": "1", "price": f"{fee:.2f}", "amount": f"{fee:.2f}"}
-        items.append({**dict.fromkeys(licence), **one_off, "hs_product_id": "5099", "hs_tcv": f"{fee:.2f}"})
-    for values in items:
-        world.store.link(deal, world.store.create("line_items", at, values, "CRM_UI", deal.user), at)
-    summary = {"hs_acv": licence["hs_acv"], "hs_tcv": f"{yearly * years + fee:.2f}", "hs_mrr": licence["hs_mrr"]}
-    world.store.change(deal, at, summary, "CALCULATED")
 
 
 def step(world: World, rng: Random, at: int, deal_id: str) -> None:

@@ -39,7 +39,8 @@ _PROPERTIES = {
     f"hs_lead_label:enumeration:WARM|HOT|COLD hs_lead_source:enumeration:{_SOURCES} "
     "hs_lead_disqualification_reason:string *campaign:string",
     "line_items": _COMMON + _CREATED + "name:string quantity:number price:number =amount:number "
-    "hs_recurring_billing_period:string =hs_term_in_months:number "
+    "discount:number hs_discount_percentage:number hs_cost_of_goods_sold:number "
+    "hs_recurring_billing_start_date:date hs_recurring_billing_period:string =hs_term_in_months:number "
     "recurringbillingfrequency:enumeration:annually|monthly hs_product_id:string "
     "=hs_acv:number =hs_tcv:number =hs_mrr:number",
     "calls": _ACTIVITY + "hs_call_title:string hs_call_body:string hs_call_direction:enumeration:INBOUND|OUTBOUND "
@@ -62,6 +63,7 @@ _FIELD_TYPES = {
     "string": "text",
     "number": "number",
     "datetime": "date",
+    "date": "date",
     "enumeration": "select",
     "bool": "booleancheckbox",
     "phone_number": "phonenumber",

@@ -18,6 +18,7 @@ from typing import Any
 
 from sandbox import people
 from sandbox.calendar import WorkCalendar
+from sandbox.rates import ReferenceRates
 from sandbox.store import Record, Store, instant_of, iso, milliseconds
 
 LIVED_DAYS = 730
@@ -97,6 +98,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.calendar = WorkCalendar(self.zone)
+        self.rates = ReferenceRates(self.seed)  # what the central bank prints, and what the truth converts with
         self.size = SIZES[self.size_name]
         self.lived_until = self.start
 

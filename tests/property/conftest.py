@@ -1,0 +1,97 @@
+"""The models that property tests run: compiled once as of AS_OF, fed with rows in an in-memory DuckDB."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pytest
+
+from tests.conftest import ROOT
+
+MODELS = ("win_rate", "sales_cycle", "sales_cycle_cohort", "pipeline_open", "retention")
+ZONE = ZoneInfo("Europe/Stockholm")
+AS_OF = datetime(2026, 3, 31, 20, 0, tzinfo=UTC)
+TODAY = AS_OF.astimezone(ZONE).date()
+INPUTS = {
+    "deals": """deal_key varchar, source varchar, pipeline varchar, life_state varchar, amount_base decimal(18, 2),
+        acv decimal(18, 2), order_type varchar, owner_key varchar, team varchar, sao_owner_key varchar,
+        sao_team varchar, company_key varchar, lead_source varchar, product varchar, sao_at timestamptz, sao_date date,
+        closed_at timestamptz, closed_date date, booking_date date, lost_from_stage varchar, loss_reason_group varchar,
+        is_backdated boolean, is_excluded boolean, segment varchar, industry varchar, country varchar,
+        deal_size_band varchar, created_amount_base decimal(18, 2), is_created_provisional boolean,
+        furthest_stage_rank bigint, closed_amount_base decimal(18, 2)""",
+    "deal_versions": """deal_key varchar, valid_from timestamptz, valid_to timestamptz, life_state varchar,
+        pipeline varchar, pipeline_id varchar, amount_base decimal(18, 2), close_date date, owner_key varchar,
+        team varchar""",
+    "owners": "owner_key varchar, name varchar, email varchar",
+    "contracts": """contract_key varchar, customer_key varchar, deal_key varchar, start_date date, end_date date,
+        arr_base decimal(18, 2), acquiring_owner_key varchar, acquiring_team varchar, segment_at_win varchar,
+        industry_at_win varchar, country_at_win varchar, source_at_win varchar""",
+    "calendar": "country varchar, date date, month_start date",
+    "stages": "source varchar, pipeline_id varchar, pipeline varchar, present_pipeline varchar, is_sales boolean",
+}
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Compiled SQL by model name, as of AS_OF."""
+    from dbt.cli.main import dbtRunner
+
+    scratch = tmp_path_factory.mktemp("dbt_compile")
+    before = dict(os.environ)
+    os.environ |= {
+        "SALESOPS_MARTS": str(scratch / "marts.duckdb"),
+        "SALESOPS_WAREHOUSE": str(scratch / "warehouse.duckdb"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    project = str(ROOT / "dbt")
+    folders = ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
+    variables = json.dumps({"as_of": AS_OF.isoformat(), "company_timezone": ZONE.key, "calendar_start": "2024-01-01"})
+    try:
+        result = dbtRunner().invoke(
+            ["compile", "--quiet", "--no-introspect", "--no-populate-cache", "--select", *MODELS, "--vars", variables]
+            + ["--project-dir", project, "--profiles-dir", project, *folders]
+        )
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    assert result.success, f"dbt compile failed: {result.exception}"
+    return {run.node.name: run.node.compiled_code for run in result.result}
+
+
+@pytest.fixture(scope="session")
+def run(compiled):
+    """Runs a model on rows given as {input: [{column: value}]}; its rows come back as dicts."""
+    connection = duckdb.connect()
+    connection.execute("set timezone = 'UTC'; attach ':memory:' as marts; create schema marts.pipeline")
+    for name, columns in INPUTS.items():
+        connection.execute(f"create table marts.pipeline.{name} ({columns})")
+
+    def rows_of(model: str, inputs: dict[str, list[dict]], only: str = "true") -> list[dict]:
+        for name in INPUTS:
+            connection.execute(f"delete from marts.pipeline.{name}")
+            rows = inputs.get(name, [])
+            if rows:
+                connection.execute("create or replace temp table given (line varchar)")
+                connection.executemany("insert into given values (?)", [[json.dumps(row, default=str)] for row in rows])
+                fields = {field: kind for field, kind in _types(INPUTS[name]).items() if field in rows[0]}
+                chosen = ", ".join(f"cast(line ->> '$.{field}' as {kind})" for field, kind in fields.items())
+                connection.execute(
+                    f"insert into marts.pipeline.{name} ({', '.join(fields)}) select {chosen} from given"
+                )
+        found = connection.execute(f"select * from ({compiled[model]}) where {only}")
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    yield rows_of
+    connection.close()
+
+
+def _types(columns: str) -> dict[str, str]:
+    """`a varchar, b decimal(18, 2)` as {a: varchar, b: decimal(18, 2)}."""
+    parts = columns.replace("(18, 2)", "(18;2)").split(",")
+    return {part.split()[0]: " ".join(part.split()[1:]).replace(";", ", ") for part in parts}

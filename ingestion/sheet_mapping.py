@@ -40,7 +40,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "deals": (
         *("deal_id", "name", "owner", "owner_email", "company", "contact_email", "product", "stage", "life_state"),
         *("pipeline", "amount", "currency", "created_date", "sao_date", "close_date", "closed_date"),
-        *("order_type", "lead_source", "loss_reason"),
+        *("order_type", "lead_source", "loss_reason", "list_value", "cost"),
     ),
     "companies": ("company_id", "name", "domain", "industry", "employees", "revenue", "country", "parent"),
     "products": ("product_id", "name", "series", "price"),
@@ -64,7 +64,7 @@ ID_FIELD = {
 TYPES: dict[str, Type] = {
     **dict.fromkeys(("created_date", "sao_date", "close_date", "closed_date", "start_date", "end_date"), "date"),
     **dict.fromkeys(("date", "next_step_date", "month", "valid_from", "rate_date"), "date"),
-    **dict.fromkeys(("amount", "revenue", "price", "target", "arr", "rate", "units"), "decimal"),
+    **dict.fromkeys(("amount", "list_value", "cost", "revenue", "price", "target", "arr", "rate", "units"), "decimal"),
     "employees": "integer",
 }
 ALLOWED = {

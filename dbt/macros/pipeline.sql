@@ -65,3 +65,11 @@ roots as (
         else '{{ limits[-1] if limits else 0 }}+'
     end
 {%- endmacro %}
+
+{# Classes of a discount on the list price, a share of 0..1; null where it is unknown. A hundredth of a percent is no discount. #}
+{% macro discount_band(share) -%}
+    case
+        when {{ share }} < 0.0001 then 'none' when {{ share }} < 0.1 then 'below 10 %' when {{ share }} < 0.2 then '10-20 %'
+        when {{ share }} < 0.3 then '20-30 %' when {{ share }} >= 0.3 then '30 % and more'
+    end
+{%- endmacro %}

@@ -145,3 +145,6 @@
 
 {# An amount, exact; absent where it is no number. #}
 {% macro money(column) -%}try_cast({{ salesops.filled(column) }} as decimal(18, 2)){%- endmacro %}
+
+{# A price, cost or discount of one unit, exact: small units have fractions of a cent. #}
+{% macro unit_money(column) -%}try_cast({{ salesops.filled(column) }} as decimal(18, 6)){%- endmacro %}

@@ -28,26 +28,30 @@ first_sources as (
 
 select
     'hubspot:deal:' || deals.deal_id as deal_key, 'hubspot' as source, deals.deal_id, deals.name, deals.url, deals.order_type_text,
-    coalesce(first_sources.lead_source, deals.lead_source) as lead_source, deals.campaign, contracts.product, deals.competitor, deals.next_step, deals.loss_reason, case
+    coalesce(first_sources.lead_source, deals.lead_source) as lead_source, deals.campaign, products.product, deals.competitor, deals.next_step, deals.loss_reason, case
         when contracts.line_count > 0 then contracts.acv else deals.acv
     end as acv,
     deals.created_at, {{ local_date('deals.created_at') }} as created_date, cast(null as date) as sao_date,
     cast(null as {{ instant_type() }}) as recorded_closed_at, deals.deleted_at as removed_at,
     case when deals.merged_into is not null then 'hubspot:deal:' || deals.merged_into end as merged_into_key,
-    hubspot_companies.company_key, hubspot_contacts.contact_key, deals.known_from, deals.is_reconstructed
+    hubspot_companies.company_key, hubspot_contacts.contact_key, deals.known_from, deals.is_reconstructed, contracts.discount_share, contracts.margin_share
 from {{ ref('stg_hubspot__deals') }} as deals
 left join {{ ref('int_pipeline__deal_contract_values') }} as contracts on deals.deal_id = contracts.deal_id
+left join {{ ref('deal_products') }} as products on 'hubspot:deal:' || deals.deal_id = products.deal_key and products.is_primary
 left join first_sources on deals.deal_id = first_sources.deal_id
 left join hubspot_companies on deals.deal_id = hubspot_companies.deal_id
 left join hubspot_contacts on deals.deal_id = hubspot_contacts.deal_id
 union all
 select
     'spreadsheets:deal:' || deals.deal_id, 'spreadsheets', deals.deal_id, deals.name, cast(null as string), deals.order_type, deals.lead_source,
-    cast(null as string), deals.product, cast(null as string), cast(null as string), deals.loss_reason, cast(null as decimal(18, 2)),
+    cast(null as string), products.product, cast(null as string), cast(null as string), deals.loss_reason, cast(null as decimal(18, 2)),
     case when deals.created_date is not null then {{ local_midnight('deals.created_date') }} end, deals.created_date, deals.sao_date,
     {{ sheet_closed_at() }},
-    case when deals.is_deleted then deals.version_at end, cast(null as string), sheet_companies.company_key, people.contact_key, deals.known_from, deals.is_reconstructed
+    case when deals.is_deleted then deals.version_at end, cast(null as string), sheet_companies.company_key, people.contact_key, deals.known_from, deals.is_reconstructed,
+    case when deals.amount between 0 and deals.list_value then 1 - cast(deals.amount as double) / nullif(cast(deals.list_value as double), 0) end,
+    case when deals.amount > 0 and deals.cost >= 0 then 1 - cast(deals.cost as double) / nullif(cast(deals.amount as double), 0) end
 from {{ ref('stg_spreadsheets__deals') }} as deals
+left join {{ ref('deal_products') }} as products on 'spreadsheets:deal:' || deals.deal_id = products.deal_key and products.is_primary
 left join {{ sheet_companies() }} as sheet_companies on lower(deals.company) = sheet_companies.spelling
 left join (
     select contacts.email, min(identities.contact_key) as contact_key

@@ -65,12 +65,24 @@ no_numbers as (
         ('deals', 'deal_id', 'hs_tcv', 'tcv', 'tcv_text'), ('line_items', 'line_item_id', 'quantity', 'quantity', 'quantity_text'),
         ('line_items', 'line_item_id', 'price', 'price', 'price_text'), ('line_items', 'line_item_id', 'amount', 'amount', 'amount_text'),
         ('line_items', 'line_item_id', 'hs_term_in_months', 'term_months', 'term_text'), ('line_items', 'line_item_id', 'hs_tcv', 'tcv', 'tcv_text'),
+        ('line_items', 'line_item_id', 'discount', 'unit_discount', 'discount_text'), ('line_items', 'line_item_id', 'hs_cost_of_goods_sold', 'unit_cost', 'unit_cost_text'),
+        ('line_items', 'line_item_id', 'hs_discount_percentage', 'discount_percent', 'discount_percent_text'),
         ('calls', 'call_id', 'hs_call_duration', 'duration_ms', 'duration_text')
     ] %}
     select '{{ object }}' as object, {{ key }} as record_id, known_from, '{{ field }}' as field, {{ text }} as value
     from {{ ref('stg_hubspot__' ~ object) }} where deletion is null and {{ typed }} is null and {{ filled(text) }} is not null
     {{ 'union all' if not loop.last }}
     {%- endfor %}
+),
+
+line_problems as (
+    select
+        line_item_id as record_id, known_from, 'hs_discount_percentage' as field, cast(discount_percent as string) as value,
+        'discount is not between 0 and 100 %: the deal has no discount band' as problem
+    from {{ ref('stg_hubspot__line_items') }} where deletion is null and discount_percent not between 0 and 100
+    union all
+    select line_item_id, known_from, 'discount', cast(unit_discount as string), 'unit discount is not between 0 and the price: the deal has no discount band'
+    from {{ ref('stg_hubspot__line_items') }} where deletion is null and unit_discount not between 0 and price
 ),
 
 undated as (
@@ -87,6 +99,8 @@ all_problems as (
     select 'companies', record_id, field, value, problem, known_from from company_problems
     union all
     select 'contacts', record_id, field, value, problem, known_from from contact_problems
+    union all
+    select 'line_items', record_id, field, value, problem, known_from from line_problems
     union all
     select object, record_id, field, value, 'owner is in no owner list', known_from from unknown_owners
     union all

@@ -3,7 +3,7 @@
 {%- set fields = [
     'deal_id', 'name', 'owner', 'owner_email', 'company', 'contact_email', 'product', 'stage', 'life_state',
     'pipeline', 'amount', 'currency', 'created_date', 'sao_date', 'close_date', 'closed_date', 'order_type',
-    'lead_source', 'loss_reason'
+    'lead_source', 'loss_reason', 'list_value', 'cost'
 ] %}
 
 with versions as (
@@ -23,6 +23,8 @@ select
     coalesce({{ filled('p.fields.life_state') }}, 'open') as life_state,
     {{ filled('p.fields.pipeline') }} as pipeline,
     {{ money('p.fields.amount') }} as amount,
+    {{ money('p.fields.list_value') }} as list_value,
+    {{ money('p.fields.cost') }} as cost,
     upper({{ filled('p.fields.currency') }}) as currency,
     try_cast(p.fields.created_date as date) as created_date,
     try_cast(p.fields.sao_date as date) as sao_date,

@@ -68,6 +68,11 @@ deal_problems as (
     select record_id, known_from, 'amount', cast(amount as string), 'value is negative'
     from deals where amount < 0 and order_type <> 'contraction'
     union all
+    select record_id, known_from, 'list_value', cast(list_value as string), 'list price is below the value: the deal has no discount band'
+    from deals where list_value < amount
+    union all
+    select record_id, known_from, 'cost', cast(cost as string), 'cost is negative: the deal has no margin' from deals where cost < 0
+    union all
     select record_id, known_from, 'amount', cast(amount as string), 'won deal with value zero'
     from deals where amount = 0 and life_state = 'won'
 ),

@@ -1,0 +1,47 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per HubSpot deal and living line item as of (E, K)
+-- The vendor's amount is the net price of one billing period. list_value, net_value and cost_value are over the term (over one period without a
+-- term), and never under one period: a term under a year is not annualised (kpis.md M02). The discount is a percentage or an amount per unit;
+-- where neither is filled in it is none only if the net price is the list price, else unknown.
+with lines as (
+    select
+        links.deal_id, items.line_item_id, items.name as product, items.amount, items.tcv, items.term_months, items.billing_start_date, items.known_from,
+        items.billing_frequency is not null as is_recurring,
+        cast(items.price * items.quantity as decimal(18, 2)) as list_price,
+        cast(items.unit_cost * items.quantity as decimal(18, 2)) as cost,
+        case
+            when items.discount_percent > 0 then case when items.discount_percent <= 100 then cast(items.discount_percent as double) / 100 end
+            when items.unit_discount is not null
+                then case when items.unit_discount between 0 and items.price then cast(items.unit_discount as double) / nullif(cast(items.price as double), 0) end
+            when items.discount_percent = 0 or items.amount = cast(items.price * items.quantity as decimal(18, 2)) then cast(0 as double)
+        end as discount_share,
+        greatest(cast(1 as decimal(18, 4)), coalesce(cast(case items.billing_frequency
+            when 'weekly' then items.term_months * 52 / 12
+            when 'biweekly' then items.term_months * 26 / 12
+            when 'monthly' then items.term_months
+            when 'quarterly' then items.term_months / 3
+            when 'per_six_months' then items.term_months / 6
+            when 'annually' then items.term_months / 12
+            when 'per_two_years' then items.term_months / 24
+            when 'per_three_years' then items.term_months / 36
+            when 'per_four_years' then items.term_months / 48
+            when 'per_five_years' then items.term_months / 60
+        end as decimal(18, 4)), cast(1 as decimal(18, 4)))) as periods
+    from {{ ref('stg_hubspot__deals_line_items_links') }} as links
+    inner join {{ ref('stg_hubspot__line_items') }} as items on links.line_item_id = items.line_item_id
+    where items.deletion is null
+),
+
+valued as (
+    select *, coalesce(tcv, cast(amount * periods as decimal(18, 2))) as contract_value from lines
+)
+
+select
+    deal_id, line_item_id, product, is_recurring, term_months, billing_start_date, known_from, discount_share, contract_value,
+    case when is_recurring and term_months is not null then cast(cast(
+        contract_value / greatest(cast(1 as decimal(18, 4)), cast(term_months / 12 as decimal(18, 4)))
+    as decimal(18, 6)) as decimal(18, 2)) end as yearly_value,
+    cast(list_price * periods as decimal(18, 2)) as list_value,
+    cast(amount * periods as decimal(18, 2)) as net_value,
+    cast(cost * periods as decimal(18, 2)) as cost_value
+from valued

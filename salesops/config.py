@@ -201,6 +201,12 @@ class Leads(_Section):
     response_sla_minutes: Annotated[int, Field(gt=0)] = 60
 
 
+class Contracts(_Section):
+    """Where contracts come from beside the contract sheet."""
+
+    from_line_items: bool = False
+
+
 class Practice(_Section):
     """The invented company that is used while no source is enabled."""
 
@@ -214,6 +220,7 @@ class Settings(_Section):
     freshness: Freshness = Field(default_factory=Freshness)
     duplicates: Duplicates = Field(default_factory=Duplicates)
     leads: Leads = Leads()
+    contracts: Contracts = Contracts()
     practice: Practice = Practice()
 
     @property

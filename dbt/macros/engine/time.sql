@@ -72,6 +72,11 @@
 {% macro default__days_between(a, b) -%}date_diff('day', {{ a }}, {{ b }}){%- endmacro %}
 {% macro spark__days_between(a, b) -%}date_diff(DAY, {{ a }}, {{ b }}){%- endmacro %}
 
+{# The same day so many whole months later, that month's last where it has no such day. #}
+{% macro add_months(date, months) -%}{{ return(adapter.dispatch('add_months', 'salesops')(date, months)) }}{%- endmacro %}
+{% macro default__add_months(date, months) -%}cast({{ date }} + to_months(cast(floor({{ months }}) as integer)) as date){%- endmacro %}
+{% macro spark__add_months(date, months) -%}add_months({{ date }}, cast(floor({{ months }}) as int)){%- endmacro %}
+
 {# A relation of one `date` column, both ends in. Text literals or SQL expressions of type date. #}
 {% macro date_spine(first, last) -%}{{ return(adapter.dispatch('date_spine', 'salesops')(first, last)) }}{%- endmacro %}
 {% macro default__date_spine(first, last) -%}

@@ -17,6 +17,11 @@ with found as (
         source, 'contracts', contract_id, 'company', company,
         'contract of a company that no source knows, or of a name that several bear: counted under the name as typed; name the deal', known_from
     from {{ ref('contracts') }} where company_key is null
+    union all
+    select
+        source, 'contracts', contract_id, case when arr is null then 'hs_term_in_months' else 'amount' end, cast(arr as string),
+        'recurring line item without a term or a value, or below zero: the customer is out of retention', known_from
+    from {{ ref('contracts') }} where source <> 'spreadsheets' and coalesce(arr, -1) < 0
 )
 
 select

@@ -18,7 +18,7 @@ from salesops.config import TOKEN_VARIABLE, Settings
 from salesops.night import ROOT, Night
 
 OWNER = "team:sales-operations"
-MUST_HAVE_ROWS = (("hubspot", "deals"), ("hubspot", "owners"), ("hubspot", "pipelines"), ("spreadsheets", "deals"))
+CRM_MUST_HAVE = ("deals", "owners", "pipelines")
 KINDS = {"hubspot": {"hubspot", "duckdb"}, "spreadsheets": {"excel", "duckdb"}, "exchange_rates": {"xml", "duckdb"}}
 TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheet", "exchange_rates": "ECB"}
 READ_FROM = {"hubspot": "HubSpot", "spreadsheets": "the spreadsheets", "exchange_rates": "the European Central Bank"}
@@ -64,7 +64,7 @@ def raw_key(table: str) -> dg.AssetKey:
 def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
     entries = [entry for entry in ALL_OBJECTS if entry.source == source]
     specs = [spec for entry in entries for spec in _table_specs(entry, settings)]
-    checks = [check for entry in entries for check in _check_specs(entry)]
+    checks = [check for entry in entries for check in _check_specs(entry, settings)]
 
     @dg.multi_asset(name=source, specs=specs, check_specs=checks, required_resource_keys={"night"})
     def read_source(context: dg.AssetExecutionContext) -> Iterator[Result]:
@@ -130,11 +130,10 @@ def _read_spreadsheets(night: Night) -> Iterator[ObjectResult]:
     from ingestion.spreadsheets import sync_spreadsheets
 
     settings = night.settings.sources.spreadsheets
-    folder = settings.folder or night.data.drop
     if settings.folder is None:
-        folder.mkdir(parents=True, exist_ok=True)
+        night.drop.mkdir(parents=True, exist_ok=True)
     mappings = settings.mappings or sorted((ROOT / "mappings").glob("*.toml"))
-    return sync_spreadsheets(night.warehouse, folder, mappings, night.run_id, night.clock.now())
+    return sync_spreadsheets(night.warehouse, night.drop, mappings, night.run_id, night.clock.now())
 
 
 def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]:
@@ -156,7 +155,14 @@ def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]
         )
 
 
-def _check_specs(entry: RawObject) -> Iterator[dg.AssetCheckSpec]:
+def _must_have_rows(entry: RawObject, settings: Settings) -> bool:
+    """Deals have to come from somewhere: from the sheets, where there is no CRM."""
+    if entry.source == "spreadsheets":
+        return entry.name == "deals" and not settings.is_enabled("hubspot")
+    return entry.source == "hubspot" and entry.name in CRM_MUST_HAVE
+
+
+def _check_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetCheckSpec]:
     key = raw_key(entry.table)
     yield dg.AssetCheckSpec("was_read", asset=key, description="The source answered for this object tonight")
     yield dg.AssetCheckSpec(
@@ -165,7 +171,7 @@ def _check_specs(entry: RawObject) -> Iterator[dg.AssetCheckSpec]:
         blocking=True,
         description="Rows read = appended + unchanged + quarantined; nothing is lost between the source and raw",
     )
-    if (entry.source, entry.name) in MUST_HAVE_ROWS:
+    if _must_have_rows(entry, settings):
         yield dg.AssetCheckSpec("is_not_empty", asset=key, blocking=True, description="There is at least one record")
 
 
@@ -179,7 +185,7 @@ def _events(entry: RawObject, result: ObjectResult, night: Night) -> Iterator[Re
         yield dg.MaterializeResult(asset_key=raw_key(entry.link_table(target)), metadata=metadata)
     yield _was_read(entry, result, night)
     yield _counts_balance(entry, result, night)
-    if (entry.source, entry.name) in MUST_HAVE_ROWS:
+    if _must_have_rows(entry, night.settings):
         yield _is_not_empty(entry, result, night)
 
 

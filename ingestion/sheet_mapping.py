@@ -10,7 +10,8 @@ One file in `mappings/` describes one kind of sheet:
     decimal = ","                             # default "auto": told from the column's values
     date_formats = ["%m/%d/%Y"]               # tried in order; padding does not matter; default ISO
     required = ["owner"]                      # a row without it goes to quarantine
-    key = ["owner", "month"]                  # makes record_id where no id column is mapped; default: the whole row
+    key = ["owner", "month"]                  # makes record_id where no id column is mapped; default: the whole row.
+                                              # A part may be empty or have no column, unless it is also required
     [columns]
     owner = ["Seller", "Säljare"]             # header alternatives: case, spaces and diacritics do not matter
     amount = {headers = ["Value (k)"], multiplier = 1000}

@@ -68,7 +68,7 @@ def find_header(sheet: Sheet, mapping: Mapping) -> Header:
 
 def _needed(mapping: Mapping) -> list[str]:
     own_id = [mapping.id_field] if mapping.id_field and not mapping.key else []
-    return [name for name in dict.fromkeys([*own_id, *mapping.required, *mapping.key]) if name in mapping.columns]
+    return [name for name in dict.fromkeys([*own_id, *mapping.required]) if name in mapping.columns]
 
 
 def _header_at(sheet: Sheet, mapping: Mapping, row: int) -> Header:
@@ -144,6 +144,7 @@ def _read_row(
     fields: dict[str, str | None] = {}
     corrected: dict[str, str] = {}
     first: Refusal | None = None
+    refused: set[str] = set()
     for name in dict.fromkeys([*mapping.columns, *mapping.defaults]):
         place = header.places.get(name)
         cell = cells[place] if place is not None and place < len(cells) else None
@@ -152,8 +153,9 @@ def _read_row(
         except values.ValueRefused as error:
             title = header.names[place] if place is not None else name
             fields[name] = None
+            refused.add(name)
             first = first or Refusal(number, title, values.cell_text(cell)[:SHOWN_CHARACTERS], str(error))
-    record_id = _record_id(mapping, fields, has_refusal=first is not None)
+    record_id = _record_id(mapping, fields, refused)
     if first is not None:
         return Refusal(number, first.column, first.value, first.reason, record_id)
     texts = {title: values.cell_text(cell) for title, cell in zip(header.names, cells, strict=False)}
@@ -165,7 +167,7 @@ def _field(name: str, cell: Cell, mapping: Mapping, mark: str, corrected: dict[s
     text = values.to_text(cell)
     if text.casefold() in {clean.casefold() for clean in mapping.empty} | {""}:
         value = mapping.defaults.get(name)
-        if value is None and name in {*mapping.required, *mapping.key, mapping.id_field if not mapping.key else ""}:
+        if value is None and name in {*mapping.required, mapping.id_field if not mapping.key else ""}:
             raise values.ValueRefused("is missing")
         return value
     values.refuse_formula_error(text)
@@ -217,12 +219,14 @@ def _typed(name: str, cell: Cell, mapping: Mapping, mark: str) -> str:
             return values.to_text(cell)
 
 
-def _record_id(mapping: Mapping, fields: dict[str, Any], *, has_refusal: bool) -> str | None:
-    """The id column's value, else a hash of the key columns under the mapping's name; None when it cannot be known."""
+def _record_id(mapping: Mapping, fields: dict[str, Any], refused: set[str]) -> str | None:
+    """The id column's value, else a hash of the key columns (empty ones too) under the mapping's name.
+
+    None when it cannot be known, because a part of it was refused."""
     if mapping.id_field and fields.get(mapping.id_field):
         return str(fields[mapping.id_field])
     names = mapping.key or sorted(fields)
-    if has_refusal and (not mapping.key or any(fields.get(name) is None for name in names)):
+    if refused and (not mapping.key or refused & set(names)):
         return None
     joined = "\x1f".join(f"{name}={fields.get(name) or ''}" for name in names)
     return f"{mapping.name}:{md5(joined.encode(), usedforsecurity=False).hexdigest()}"

@@ -233,7 +233,9 @@ class Settings(_Section):
         return not (self.sources.hubspot.enabled or self.sources.spreadsheets.enabled)
 
     def is_enabled(self, source: str) -> bool:
-        return (self.is_practice and source == "hubspot") or getattr(self.sources, source).enabled
+        """The practice company has its HubSpot, and sheets of contracts and targets."""
+        is_practised = self.is_practice and source in ("hubspot", "spreadsheets")
+        return is_practised or getattr(self.sources, source).enabled
 
     def object_rows(self) -> list[dict[str, Any]]:
         """One row of raw.settings_objects for each known object of each source."""

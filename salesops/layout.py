@@ -36,6 +36,11 @@ class DataDirectory:
         return self.root / "sandbox"
 
     @property
+    def practice_drop(self) -> Path:
+        """Sheets of the practice company: never in the folder that a real company would use later."""
+        return self.sandbox / "drop"
+
+    @property
     def drop(self) -> Path:
         return self.root / "drop"
 

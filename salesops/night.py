@@ -86,6 +86,13 @@ class Night:
         self.checks.append(CheckRow(asset, name, state, reason, is_blocking, tuple(worst)))
 
     @property
+    def drop(self) -> Path:
+        """Where tonight's spreadsheets lie."""
+        if self.settings.is_practice:
+            return self.data.practice_drop
+        return self.settings.sources.spreadsheets.folder or self.data.drop
+
+    @property
     def looks_back(self) -> bool:
         """True when the night was asked for an instant in the past."""
         return self.as_of < self.clock.now() - timedelta(hours=12) or self.known_as_of is not None
@@ -161,7 +168,8 @@ def opened(
         if settings.is_practice:
             seen = last_seen(data)  # may be ahead of real time: the company then lives on to that day
             today = max(clock.now(), seen or clock.now()).astimezone(settings.company.zone).date()
-            running = practice.running(data.sandbox, settings.practice, today, faults, seen and seen - A_MOMENT)
+            since = seen and seen - A_MOMENT
+            running = practice.running(data.sandbox, settings.practice, today, faults, since, data.practice_drop)
             company = stack.enter_context(running)
             base_url, token = company.url, company.token
             clock = Clock.at_least(max(company.now + practice.MORNING, seen or company.now))

@@ -33,16 +33,25 @@ class RunningPractice:
 
 @contextmanager
 def running(
-    state: Path, practice: Practice, today: date, faults: Sequence[str] = (), since: datetime | None = None
+    state: Path,
+    practice: Practice,
+    today: date,
+    faults: Sequence[str] = (),
+    since: datetime | None = None,
+    drop: Path | None = None,
 ) -> Iterator[RunningPractice]:
-    """The practice company, caught up to `today` (local date), serving until the block ends. What `faults` do to its
-    records happens at `since`: a night that has read further than the lived days would never look for it."""
+    """The practice company, caught up to `today` (local date), serving until the block ends, its sheets in `drop`.
+
+    What `faults` do to its records happens at `since`: a night that has read further than the lived days would never
+    look for it."""
     state.mkdir(parents=True, exist_ok=True)
     options = ["--size", practice.size, "--seed", str(practice.seed), "--end", today.isoformat(), "--port", "0"]
     if since is not None:
         options += ["--since", since.isoformat()]
     for fault in faults:
         options += ["--fault", fault]
+    if drop is not None:
+        options += ["--drop", str(drop)]
     command = [*_sandbox("serve", state), *options, "--parent-pid", str(os.getpid())]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_root())
     try:

@@ -16,7 +16,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from sandbox import truth
+from sandbox import sheets, truth
 from sandbox.faults import parse
 from sandbox.servers.hubspot import DEFAULT_TOKEN, serve
 from sandbox.store import iso
@@ -41,6 +41,7 @@ def _arguments() -> argparse.Namespace:
             command.add_argument("--days", type=int, default=1)
         if name == "serve":
             command.add_argument("--port", type=int, default=0)
+            command.add_argument("--drop", type=Path, help="folder for the sheets of contracts and targets")
             command.add_argument("--token", default=DEFAULT_TOKEN)
             command.add_argument("--fault", action="append", default=[], metavar="NAME")
             command.add_argument("--limits", action="store_true", help="hold the vendor's rate limits")
@@ -79,6 +80,12 @@ def _end_with(parent: int) -> None:
             continue
 
 
+def _keep(world: World, arguments: argparse.Namespace) -> None:
+    world.save(arguments.state)
+    if arguments.drop is not None:
+        sheets.write(world, arguments.drop)
+
+
 def run_server(arguments: argparse.Namespace) -> None:
     """Serve until told to stop."""
     stopped = threading.Event()
@@ -97,7 +104,8 @@ def run_server(arguments: argparse.Namespace) -> None:
         serve(world, arguments.fault, arguments.port, arguments.token, arguments.limits) as portal,
     ):
         portal.log_file = log
-        portal.on_tick = lambda: world.save(arguments.state)
+        portal.on_tick = lambda: _keep(world, arguments)
+        _keep(world, arguments)
         print(json.dumps({"url": portal.url, "token": portal.token, **ready}), flush=True)
         stopped.wait()
 

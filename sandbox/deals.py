@@ -6,7 +6,7 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from sandbox import activities, line_items
+from sandbox import activities, contracts, line_items
 from sandbox.catalogue import DEAL_PIPELINES, EXPANSION, SALES, Pipeline
 from sandbox.names import COMPETITORS, LOSS_REASONS, NEXT_STEPS, PRODUCTS
 from sandbox.store import Record, Value, iso
@@ -15,28 +15,49 @@ if TYPE_CHECKING:
     from sandbox.world import Owner, World
 
 
+MIX, LARGE_MIX = (28, 26, 20, 20, 6), (18, 22, 24, 12, 24)  # of the products, in their order
+
+
 def deal_opened(world: World, rng: Random, at: int) -> None:
     """A seller opens a deal without a lead: prospecting, a partner, or more for a customer."""
-    people = world.employees.get(rng.choice(world.company_keys)) or []
-    contact = world.alive("contacts", rng.choice(people)) if people else None
+    contact = _somebody(world, rng)
     if contact is not None:
         owner = rng.choice(world.sellers())
         open_deal(world, rng, at, owner, contact, contact.properties["hs_analytics_source"] or "OFFLINE")
 
 
-def open_deal(world: World, rng: Random, at: int, owner: Owner, contact: Record, source: str) -> Record | None:
-    """Create the deal, its links and its line items, and plan its next step."""
+def _somebody(world: World, rng: Random) -> Record | None:
+    """Somebody at some company, where there is anybody."""
+    people = world.employees.get(rng.choice(world.company_keys)) or []
+    return world.alive("contacts", rng.choice(people)) if people else None
+
+
+def running_deal_entered(world: World, rng: Random, at: int) -> None:
+    """A seller types in a deal that was under way before the CRM: at its stage, with what is known."""
+    contact = _somebody(world, rng)
+    if contact is not None:
+        source = contact.properties["hs_analytics_source"] or "OFFLINE"
+        open_deal(world, rng, at, rng.choice(world.sellers()), contact, source, rng.choice((0, 1, 1, 2, 3)))
+
+
+def open_deal(
+    world: World, rng: Random, at: int, owner: Owner, contact: Record, source: str, rank: int | None = None
+) -> Record | None:
+    """Create the deal, its links and its line items, and plan its next step. `rank`: of a deal that was under way."""
     company_ids = world.store.linked("contacts", contact.id, "companies")
     company = world.alive("companies", company_ids[0]) if company_ids else None
     if company is None:
         return None
     pipeline = EXPANSION if rng.random() < (0.6 if owner.team == "Partner and Expansion" else 0.06) else SALES
-    product, price = rng.choice(PRODUCTS)
+    product, price = rng.choices(PRODUCTS, LARGE_MIX if owner.team == "Enterprise" else MIX)[0]
     amount = round(price * rng.choice((1, 1, 1.5, 2, 3)) * rng.uniform(0.7, 1.4), -2)
     if owner.id == world.causes.overselling_owner_id:
-        amount = round(amount * 1.8, -2)
-    stage = pipeline.open_stages[0 if rng.random() < 0.93 else 1]
-    order_type = "existingbusiness" if pipeline is EXPANSION else "newbusiness"
+        amount = round(amount * 1.3, -2)
+    if rank is None:
+        rank = 0 if rng.random() < 0.93 else 1
+    stage = pipeline.open_stages[min(rank, len(pipeline.open_stages) - 1)]
+    is_customer = contracts.is_customer(world, company.id, world.calendar.local_date(at))
+    order_type = "existingbusiness" if pipeline is EXPANSION or is_customer else "newbusiness"
     values: dict[str, Value] = {
         "dealname": f"{company.properties['name']} - {product}",
         "pipeline": pipeline.id,
@@ -117,13 +138,14 @@ def _odds(world: World, deal: Record, owner: Owner, at: int, rank: int, pipeline
     """(probability to be lost, to move on) at this step: skill, source, and the planted causes."""
     lose, move = 0.13 / owner.skill, 0.58 * owner.skill
     causes, day = world.causes, world.calendar.local_date(at)
+    source = deal.properties["hs_analytics_source"]
     leaks = (pipeline.id, pipeline.open_stages[rank].id) == (causes.leak_pipeline_id, causes.leak_stage_id)
-    if leaks and day >= causes.leak_since:
-        lose += 0.32
-    if deal.properties["hs_analytics_source"] == causes.decaying_source and day > causes.decay_since:
+    if leaks and source == causes.leak_source and day >= causes.leak_since:
+        lose += 0.5
+    if source == causes.decaying_source and day > causes.decay_since:
         lose += min(0.3, (day - causes.decay_since).days / 1_200)
-    if owner.id == causes.overselling_owner_id and rank >= len(pipeline.open_stages) - 2:
-        lose += 0.25
+    if owner.id == causes.overselling_owner_id:
+        lose, move = lose * 0.8, move * 1.15
     return lose, min(move, 0.96 - lose)
 
 
@@ -164,13 +186,12 @@ def close_won(world: World, rng: Random, at: int, deal: Record, owner: Owner, pi
         more["closedate"] = _date_typed(world, rng, at, -rng.randint(2, 25))
     if deal.properties["amount"] is None:
         more["amount"] = "84000" if rng.random() < 0.8 else None
-    elif owner.id == world.causes.overselling_owner_id:
-        more["amount"] = f"{float(deal.properties['amount']) * 0.6:.2f}"
     _set_stage(world, at, deal, owner, pipeline.won.id, **more)
     for contact_id in world.store.linked("deals", deal.id, "contacts"):
         contact = world.alive("contacts", contact_id)
         if contact is not None:
             world.store.change(contact, at + 5_000, {"lifecyclestage": "customer"}, "AUTOMATION_PLATFORM")
+    world.schedule(world.later(rng, at, 1, 12), contracts.sign, deal.id)
     if rng.random() < 0.025:
         world.schedule(world.later(rng, at, 5, 40), reopen, deal.id)
 
@@ -196,8 +217,23 @@ def reopen(world: World, rng: Random, at: int, deal_id: str) -> None:
     pipeline = DEAL_PIPELINES[deal.properties["pipeline"] or "default"]
     closes = _date_typed(world, rng, at, rng.randint(15, 60))
     more: dict[str, Value] = {"closedate": closes, "hubspot_owner_id": owner.id, "closed_lost_reason": ""}
+    contracts.strike(world, deal)
     _set_stage(world, at, deal, owner, pipeline.open_stages[1].id, **more)
     world.schedule(world.later(rng, at, 5, 34), step, deal.id)
+
+
+def clean_up(world: World, rng: Random, at: int) -> None:
+    """One manager closes the open deals that nobody has touched for longest, a second apart: planted."""
+    opened = [deal for deal in world.store.records["deals"].values() if deal.properties["hs_is_closed"] == "false"]
+    opened = [deal for deal in opened if deal.archived_at is None]
+    manager = world.sellers()[0]
+    for place, deal in enumerate(sorted(opened, key=lambda deal: (deal.updated_at, deal.id))[: _cleaned(world)]):
+        lost = DEAL_PIPELINES[deal.properties["pipeline"] or "default"].lost
+        _set_stage(world, at + place * 1_000, deal, manager, lost.id, closed_lost_reason="No decision")
+
+
+def _cleaned(world: World) -> int:
+    return max(3, round(world.size.deals * 0.024))
 
 
 def tidy(world: World, rng: Random, at: int) -> None:
@@ -237,6 +273,7 @@ def merge_deals(world: World, rng: Random, at: int, deal_id: str, copy_id: str) 
     if deal is None or copy is None or deal.id == copy.id:
         return
     merged = world.store.merge(deal, copy, at)
+    contracts.follow_merge(world, deal, copy, merged)
     for known in world.duplicates:
         if known["copy"] == copy_id:
             known |= {"merged_at": str(at), "merged_into": merged.id}

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from sandbox import activities, deals
+from sandbox import activities, budget, contracts, deals
 from sandbox.names import (
     CAMPAIGNS,
     COMPANY_FIRST,
@@ -27,6 +27,7 @@ TEAMS = (("5201", "New Business"), ("5202", "Enterprise"), ("5203", "Partner and
 SOURCES = ("PAID_SEARCH", "ORGANIC_SEARCH", "PAID_SOCIAL", "EMAIL_MARKETING", "REFERRALS", "OFFLINE", "DIRECT_TRAFFIC")
 IMPORTED = 0.5  # share of the companies and contacts that came with the portal's first import
 DUPLICATE_SHARE = 0.015
+RUNNING = 0.07  # share of the deals that were under way when the CRM was bought
 
 
 def found_company(world: World, rng: Random, day: date) -> None:
@@ -45,6 +46,10 @@ def found_company(world: World, rng: Random, day: date) -> None:
             copy_contact(world, rng, at + 20, contact.id)
         elif rng.random() < 0.01:
             world.schedule(world.later(rng, at, 30, 700), erase_contact, contact.id)
+    for _ in range(round(world.size.deals * RUNNING)):
+        world.schedule(world.later(rng, start, 0, 14), deals.running_deal_entered)
+    contracts.inherit(world, rng, start)
+    budget.plan_first(world, rng, start)
 
 
 def plan_day(world: World, rng: Random, day: date) -> None:
@@ -55,13 +60,16 @@ def plan_day(world: World, rng: Random, day: date) -> None:
         leads = leads if rng.random() < 0.35 else 0
     for _ in range(leads):
         world.schedule(calendar.instant(day, rng.triangular(5 * 60, 23 * 60, 13 * 60)), lead_arrives)
+    budget.plan_day(world, day)
+    if day == world.causes.cleanup_day:
+        world.schedule(calendar.instant(day, 16 * 60), deals.clean_up)
     if not calendar.is_workday(day):
         return
     plans = (
         (size.companies * 0.05, company_found),
         (size.contacts * 0.3, contact_found),
         (size.contacts * 0.003, forget_someone),
-        (size.deals * 0.85, deals.deal_opened),
+        (size.deals * 0.8, deals.deal_opened),
         (size.deals * 0.03, deals.tidy),
         (size.contacts * 0.06, person_changes),
         (size.companies * 0.1, company_changes),
@@ -78,7 +86,10 @@ def hire(world: World, rng: Random, at: int) -> Owner:
     from sandbox.world import Owner
 
     number = len(world.owners)
+    taken = {(owner.first_name, owner.last_name) for owner in world.owners}
     first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
+    while (first, last) in taken:
+        first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
     team_id, team = TEAMS[number % len(TEAMS)]
     owner = Owner(
         id=str(41_000_100 + number * 37),
@@ -108,7 +119,7 @@ def seller_leaves(world: World, rng: Random, at: int, index: int) -> None:
         if deal.properties["hs_is_closed"] == "false":
             successor = rng.choice(world.sellers())
             world.store.change(deal, at, {"hubspot_owner_id": successor.id}, user=successor.user_id)
-    hire(world, rng, world.later(rng, at, 0, 0))
+    budget.hand_over(world, at, owner, hire(world, rng, world.later(rng, at, 0, 0)))
 
 
 def company_found(world: World, rng: Random, at: int) -> None:
@@ -121,18 +132,25 @@ def add_company(world: World, rng: Random, at: int, source: str) -> Record:
     name = rng.choice(COMPANY_FIRST) + rng.choice(COMPANY_SECOND)
     number = len(world.store.records["companies"])
     employees = int(min(9_000, 8 * 2 ** rng.expovariate(0.45)))
-    owner = rng.choice(world.sellers())
+    owner, city = rng.choice(world.sellers()), rng.choice(cities)
+    spellings = (
+        f"{name.capitalize()} {form}",
+        f"{name.capitalize()} {city} {form}",
+        f"{name.capitalize()} {number} {form}",
+    )
+    full_name = next(text for text in spellings if text not in world.company_names)
+    world.company_names.add(full_name)
     company = world.store.create(
         "companies",
         at,
         {
-            "name": f"{name.capitalize()} {form}",
+            "name": full_name,
             "domain": f"{plain(name)}{number}.{top}",
             "industry": rng.choice(INDUSTRIES) if rng.random() > 0.12 else None,
             "numberofemployees": str(employees) if rng.random() > 0.1 else None,
             "annualrevenue": str(employees * rng.randint(900, 2_400) * 1_000) if rng.random() > 0.3 else None,
             "country": country if rng.random() > 0.05 else None,
-            "city": rng.choice(cities),
+            "city": city,
             "hubspot_owner_id": owner.id,
             "hs_parent_company_id": None,
             "segment": "Enterprise" if employees > 1_000 else "Mid-market" if employees > 100 else "SMB",
@@ -256,6 +274,7 @@ def merge_copies(world: World, rng: Random, at: int) -> None:
             known |= {"merged_at": str(at), "merged_into": merged.id}
             if merged.object_type == "companies":
                 world.employees[merged.id] = world.employees.get(first.id, [])
+                contracts.follow_merge(world, first, second, merged)
             return
 
 
@@ -343,7 +362,9 @@ def lead_arrives(world: World, rng: Random, at: int) -> None:
     if rng.random() < 0.25:
         activities.sequence_email(world, rng, at + 120_000, owner, contact)
     if rng.random() < 0.9:
-        minutes = rng.expovariate(1 / 34) if rng.random() < 0.7 else rng.uniform(60, 1_500)
+        minutes = rng.expovariate(1 / 26) if rng.random() < 0.8 else rng.uniform(60, 1_500)
+        if owner.team == world.causes.slow_team:
+            minutes = minutes * 2 + 45
         world.schedule(
             world.calendar.add_business_minutes(at, minutes + 1), answer_lead, lead.id, contact.id, owner.id, source
         )

@@ -173,6 +173,7 @@ def deal_truth(world: World, life: Life, qualified: dict[str, str]) -> dict[str,
         "life_state": state,
         "outcome": outcome,
         "amount": None if amount is None else str(amount),
+        "amount_base": None if amount is None else str(amount),
         "owner_id": life.outcome_owner(),
         "order_type": {"newbusiness": "new_business", "existingbusiness": "expansion"}.get(
             life.values.get("dealtype") or "", "unknown"
@@ -277,7 +278,7 @@ def _loss_by_stage(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def of(world: World, qualified_stage: dict[str, str] | None = None) -> dict[str, Any]:
     """Everything that the marts must find. `qualified_stage`: pipeline id -> stage id, as in the configuration."""
-    from sandbox import truth_leads
+    from sandbox import truth_contracts, truth_leads
 
     deals = {key: deal_truth(world, life, qualified_stage or {}) for key, life in lives(world.store.log).items()}
     rows = list(deals.values())
@@ -299,6 +300,7 @@ def of(world: World, qualified_stage: dict[str, str] | None = None) -> dict[str,
         "open_pipeline": _open_pipeline(rows),
         "loss_by_stage": _loss_by_stage(rows),
         **truth_leads.of(world),
+        **truth_contracts.of(world, deals),
         "duplicates": world.duplicates,
         "causes": {name: str(getattr(causes, name)) for name in causes.__dataclass_fields__},
         "deals": deals,

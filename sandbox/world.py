@@ -17,7 +17,9 @@ from random import Random
 from typing import Any
 
 from sandbox import people
+from sandbox.budget import Target
 from sandbox.calendar import WorkCalendar
+from sandbox.contracts import Contract
 from sandbox.rates import ReferenceRates
 from sandbox.store import Record, Store, instant_of, iso, milliseconds
 
@@ -65,12 +67,15 @@ class Owner:
 class Causes:
     """What is wrong on purpose, for the analyses to find."""
 
-    overselling_owner_id: str
+    overselling_owner_id: str  # wins more than the others, and the customers leave
     leak_pipeline_id: str
     leak_stage_id: str
+    leak_source: str
     leak_since: date
     decaying_source: str
     decay_since: date
+    slow_team: str  # to answer leads
+    cleanup_day: date  # old open deals are closed as lost in one go
 
 
 @dataclass
@@ -87,6 +92,11 @@ class World:
     duplicates: list[dict[str, str]] = field(default_factory=list)
     employees: dict[str, list[str]] = field(default_factory=dict)
     company_keys: list[str] = field(default_factory=list)
+    company_names: set[str] = field(default_factory=set)
+    contracts: dict[str, Contract] = field(default_factory=dict)  # the lines of the contract sheet
+    contract_number: int = 1_000
+    customers: dict[str, list[Contract]] = field(default_factory=dict)  # the same lines by company
+    targets: list[Target] = field(default_factory=list)  # the lines of the targets sheet
     queue: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = field(default_factory=list)
     queued: int = 0
     touches: int = 0  # writes by tests since the last lived day: each moves `now` by a second
@@ -106,12 +116,15 @@ class World:
     def causes(self) -> Causes:
         leak = self.start + timedelta(days=540)
         return Causes(
-            overselling_owner_id=self.owners[2].id,
+            overselling_owner_id=self.owners[3].id,
             leak_pipeline_id="default",
             leak_stage_id="presentationscheduled",
+            leak_source="PAID_SEARCH",
             leak_since=leak - timedelta(days=leak.weekday()),
             decaying_source="PAID_SOCIAL",
             decay_since=self.start + timedelta(days=300),
+            slow_team="Enterprise",
+            cleanup_day=self.calendar.next_workday(self.start + timedelta(days=640)),
         )
 
     @property

@@ -67,7 +67,9 @@ def test_every_object_was_read_and_says_how_fresh_it_is(marts):
     hubspot = {name: state for source, name, state, _ in rows if source == "hubspot"}
     assert {"deals", "contacts", "companies", "owners", "pipelines", "leads", "calls"} <= hubspot.keys()
     assert {state for name, state in hubspot.items() if name != "line_items"} <= {"fresh", "empty"}, rows
-    assert {state for source, _, state, _ in rows if source == "spreadsheets"} == {"not_enabled"}
+    sheets = {name: state for source, name, state, _ in rows if source == "spreadsheets"}
+    assert {name for name, state in sheets.items() if state == "fresh"} == {"contracts", "targets"}
+    assert {state for name, state in sheets.items() if name not in ("contracts", "targets")} == {"empty"}
 
 
 def test_the_publication_names_itself(first_night, marts):

@@ -396,3 +396,26 @@ def test_rows_without_an_id_column_are_known_by_their_key(drop):
     drop.put("targets.csv", "Seller;Month;Target (k)\nAnn;2026-02;2\nAnn;2026-01;3\n")
     result = drop.night()["targets"]
     assert (result.rows_appended, result.deletions) == (1, 0)
+
+
+def test_targets_of_a_seller_or_of_a_team_need_no_other_part_of_the_key(drop):
+    """A plan names a seller or a team, and a first version has no date: the practice company's was refused whole."""
+    mapping = Path(__file__).parents[3] / "mappings" / "targets.toml"
+    head = "Säljare;Lag;Månad;Budget;Gäller från\n"
+    drop.put("budget.csv", head + "Ann;;2026-01;150 000;\n;North;2026-01;400 000;\nAnn;;2026-01;165 000;2026-01-15\n")
+    assert drop.night(mapping)["targets"].rows_quarantined == 0
+    fields = [row["fields"] for row in drop.rows("spreadsheets__targets").values()]
+    found = {(row["owner"], row["team"], row["valid_from"]): row["target"] for row in fields}
+    assert found == {
+        ("Ann", None, None): "150000", (None, "North", None): "400000", ("Ann", None, "2026-01-15"): "165000",
+    }  # fmt: skip
+    drop.put("budget.csv", head + "Ann;;2026-01;later;\n;North;2026-01;400 000;\nAnn;;2026-01;165 000;2026-01-15\n")
+    result = drop.night(mapping)["targets"]
+    assert (result.rows_quarantined, result.deletions) == (1, 0)  # a typing error is no deletion
+    assert len(drop.rows("spreadsheets__targets")) == 3
+
+
+def test_a_sheet_without_a_part_of_the_key_is_read(drop):
+    mapping = Path(__file__).parents[3] / "mappings" / "targets.toml"
+    drop.put("budget.csv", "Säljare;Månad;Budget\nAnn;2026-01;150 000\nBo;2026-01;140 000\n")
+    assert drop.night(mapping)["targets"].rows_appended == 2

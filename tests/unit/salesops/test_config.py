@@ -27,7 +27,7 @@ def refused(tmp_path: Path, text: str) -> str:
 
 def test_without_a_file_the_practice_company_is_used(tmp_path):
     settings = config.load({}, tmp_path)
-    assert settings.is_practice and settings.is_enabled("hubspot") and not settings.is_enabled("spreadsheets")
+    assert settings.is_practice and settings.is_enabled("hubspot") and settings.is_enabled("spreadsheets")
 
 
 def test_a_named_file_that_is_not_there_is_an_error(tmp_path):

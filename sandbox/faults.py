@@ -141,7 +141,7 @@ DIRT: tuple[dict[str, Value], ...] = (
     {"closedate": "soon"},
     {"hubspot_owner_id": "99999999"},
     {"dealstage": "stage_that_was_deleted"},
-    {"deal_currency_code": "USD"},
+    {"deal_currency_code": "RSD"},
 )
 
 

@@ -14,9 +14,9 @@ EXPECTED = {  # field, value -> the problem that is listed, and what the deal lo
     ("closedate", "soon"): ("close date is no date", "close_date is null"),
     ("hubspot_owner_id", "99999999"): ("owner is in no owner list", "owner_key = 'hubspot:owner:99999999'"),
     ("dealstage", "stage_that_was_deleted"): ("stage is in no pipeline", "stage = 'unknown' and life_state = 'open'"),
-    ("deal_currency_code", "USD"): (
-        "amount is in another currency than the company, no rate known",
-        "amount is not null and amount_base is null and currency = 'USD'",
+    ("currency", "RSD"): (
+        "amount in a currency without a rate: in no sum",
+        "amount is not null and amount_base is null and currency = 'RSD'",
     ),
 }
 

@@ -27,7 +27,7 @@ with facts as (
 cuts as (
     select members.*, locks.lock_date
     from {{ cut('facts', 'fact_date', ['is_won', 'won_value', 'net_value', 'is_missing', 'recorded_on', 'line_value', 'reversed_value']) }} as members
-    left join {{ ref('int_kpi__period_locks') }} as locks on members.period_grain = locks.period_grain and members.period_start = locks.period_start
+    left join {{ ref('int_pipeline__period_locks') }} as locks on members.period_grain = locks.period_grain and members.period_start = locks.period_start
 ),
 
 booked as (

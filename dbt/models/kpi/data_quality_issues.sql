@@ -10,6 +10,20 @@ with found as (
     select source, 'deals', deal_id, 'createdate', cast(null as string), 'deal without any date: out of durations', known_from
     from {{ ref('deals') }} where created_at is null and closed_at is null
     union all
+    select source, 'deals', deal_id, 'currency', currency, 'amount in a currency without a rate: in no sum', known_from
+    from {{ ref('deals') }} where amount is not null and amount_base is null
+    union all
+    select source, 'deals', deal_id, 'currency', currency, 'amount at an exchange rate more than five days old', known_from
+    from {{ ref('deals') }} where is_rate_stale
+    union all
+    select source, 'contracts', contract_id, 'currency', currency, 'contract in a currency without a rate: the customer is out of retention', known_from
+    from {{ ref('contracts') }} where arr is not null and arr_base is null
+    union all
+    select
+        'spreadsheets', 'targets', coalesce(owner_key, team) || ' ' || cast(month as string), 'currency', currency,
+        'target in a currency without a rate: not counted', known_from
+    from {{ ref('targets') }} where target_base is null
+    union all
     select source, 'stages', pipeline_id, 'stage_id', stage || ' (' || stage_id || ')', 'stage is not in stage_map: rank and phase are derived', cast(null as {{ instant_type() }})
     from {{ ref('stages') }} where is_derived and life_state = 'open' and source = 'hubspot'
     union all

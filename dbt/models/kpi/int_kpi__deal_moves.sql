@@ -1,12 +1,20 @@
 {{ config(materialized='ephemeral') }}
 -- grain: one row per deal that changed in a period, and close window: where it stood at both ends (M07), by company scope
+-- A deal in another currency changes with the rates, touched or not, as long as it is open.
 -- Bucket of the end states, precedence merged > removed > won > lost > date moved; an entry and an exit at most. A missing close date lies
--- after every window. value_1 is what it leaves or stays with: the amount when it was closed, else the newest one.
+-- after every window. value_1 is what it leaves or stays with: the amount when it was closed (booking rate), when it was archived or merged (that
+-- day's rate), else the newest one. value_at_0 is that amount at the rates of the opening: value_at_0 - value_0 is what the amount did,
+-- value_1 - value_at_0 what the rates did. A day's rate at a boundary is that of the day before it, at whose end the stock is counted.
 with touched as (
     {%- for grain, start in {'week': week_start('first_date'), 'month': month_start('first_date')}.items() %}
-    select distinct '{{ grain }}' as period_grain, {{ start }} as from_date, deal_key from {{ ref('int_kpi__deal_days') }}
-    {{ 'union all' if not loop.last }}
+    select '{{ grain }}' as period_grain, {{ start }} as from_date, deal_key from {{ ref('int_kpi__deal_days') }}
+    union
     {%- endfor %}
+    select periods.period_grain, periods.from_date, days.deal_key
+    from (select distinct period_grain, from_date, to_date from {{ ref('int_kpi__change_windows') }}) as periods
+    inner join {{ ref('int_kpi__deal_days') }} as days
+        on days.life_state = 'open' and days.currency <> '{{ var("company_currency") }}' and days.first_date < periods.to_date
+        and (days.end_date >= periods.from_date or days.end_date is null)
 ),
 
 pairs as (
@@ -18,8 +26,15 @@ pairs as (
         {%- for column in ['segment', 'industry', 'country', 'source', 'product', 'order_type', 'deal_size_band'] %}
         after.{{ column }} as {{ column }}_0, after.{{ column }} as {{ column }}_1,
         {%- endfor %}
-        before.life_state as state_0, after.life_state as state_1, coalesce(before.amount_base, 0) as value_0,
-        coalesce(case when after.life_state in ('won', 'lost') then after.amount_at_close else after.amount_base end, 0) as value_1,
+        before.life_state as state_0, after.life_state as state_1, before.amount as amount_0, before.currency as currency_0,
+        case when after.life_state in ('won', 'lost') then after.amount_at_close else after.amount end as amount_1,
+        case when after.life_state in ('won', 'lost') then after.currency_at_close else after.currency end as currency_1,
+        cast(windows.from_date - interval 1 day as date) as valued_on_0,
+        case
+            when after.life_state in ('won', 'lost') then after.booked_on
+            when after.life_state in ('removed', 'merged') then after.first_date
+            else cast(windows.to_date - interval 1 day as date)
+        end as valued_on_1,
         before.close_date as close_date_0, after.booked_on,
         coalesce(before.life_state = 'open', false)
         and (windows.close_window = 'all' or coalesce(before.close_date >= windows.window_start and before.close_date < windows.window_end, false)) as was_in,
@@ -33,7 +48,7 @@ pairs as (
     inner join {{ ref('int_kpi__deal_days') }} as after
         on touched.deal_key = after.deal_key and after.first_date < windows.to_date and (after.end_date >= windows.to_date or after.end_date is null)
     left join {{ ref('int_kpi__deal_days') }} as before
-        on touched.deal_key = before.deal_key and before.first_date < windows.from_date and before.end_date >= windows.from_date
+        on touched.deal_key = before.deal_key and before.first_date < windows.from_date and (before.end_date >= windows.from_date or before.end_date is null)
 ),
 
 -- the ends agree and something between them did not: crossed and returned, or came and went
@@ -53,10 +68,14 @@ passages as (
 
 select
     pairs.*,
+    coalesce({{ in_base('pairs.amount_0', 'pairs.currency_0', 'rates_0.rate_to_base') }}, 0) as value_0,
+    coalesce({{ in_base('pairs.amount_1', 'pairs.currency_1', 'rates_at_0.rate_to_base') }}, 0) as value_at_0,
+    coalesce({{ in_base('pairs.amount_1', 'pairs.currency_1',
+        "case when pairs.state_1 in ('won', 'lost') then rates_1.booking_rate_to_base else rates_1.rate_to_base end") }}, 0) as value_1,
     case
-        when pairs.was_in and pairs.is_in then passages.least = 0
+        when pairs.was_in and pairs.is_in then coalesce(passages.least = 0, false)
         when pairs.was_in or pairs.is_in or (pairs.is_closed and pairs.is_booked_in_window) then false
-        else passages.most = 1
+        else coalesce(passages.most = 1, false)
     end as is_round_trip,
     case
         when was_in or not (is_in or (is_closed and is_booked_in_window)) then cast(null as string)
@@ -75,7 +94,10 @@ select
         else 'pushed_out'
     end as exit_kind
 from pairs
-inner join passages
+left join passages
     on pairs.period_grain = passages.period_grain and pairs.from_date = passages.from_date and pairs.close_window = passages.close_window
     and pairs.deal_key = passages.deal_key
+left join {{ ref('exchange_rates') }} as rates_0 on {{ rate_of('rates_0', 'pairs.currency_0', 'pairs.valued_on_0') }}
+left join {{ ref('exchange_rates') }} as rates_at_0 on {{ rate_of('rates_at_0', 'pairs.currency_1', 'pairs.valued_on_0') }}
+left join {{ ref('exchange_rates') }} as rates_1 on {{ rate_of('rates_1', 'pairs.currency_1', 'pairs.valued_on_1') }}
 where pairs.was_in or pairs.is_in or (pairs.is_closed and pairs.is_booked_in_window) or passages.most = 1

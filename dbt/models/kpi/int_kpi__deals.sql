@@ -38,6 +38,7 @@ select
     dated.sao_team,
     dated.amount_base,
     dated.closed_amount_base,
+    dated.closed_amount_plan,
     dated.acv,
     dated.booking_date,
     dated.sao_date,

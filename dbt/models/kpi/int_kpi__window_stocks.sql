@@ -1,6 +1,7 @@
 {{ config(materialized='ephemeral') }}
 -- grain: one row per period grain, period, close window, dimension and member with open pipeline at either end of the period
--- A version counts from the first period start at which it stood to the last one: two events each, summed, never expanded over days.
+-- A version counts from the first period start at which it stood to the last one: two events each, summed, never expanded over days. One in
+-- another currency is worth something else at each boundary (the rate of the day before it): there it is one pair of events a period.
 with events as (
     {%- for grain, following in {
         'week': ['cast(' ~ week_start('first_date') ~ ' + interval 7 day as date)', 'cast(' ~ week_start('end_date') ~ ' + interval 7 day as date)'],
@@ -12,10 +13,31 @@ with events as (
     {%- endfor %}
 ),
 
-signed as (
-    select *, stands_from as boundary, coalesce(amount_base, 0) as delta from events where stands_to is null or stands_from < stands_to
+boundary_rates as (
+    select ends.period_grain, ends.boundary, {{ period_end('ends.period_grain', 'ends.boundary') }} as next_boundary, rates.currency, rates.rate_to_base
+    from (
+        select distinct period_grain, from_date as boundary from {{ ref('int_kpi__change_windows') }}
+        union
+        select distinct period_grain, to_date from {{ ref('int_kpi__change_windows') }}
+    ) as ends
+    inner join {{ ref('exchange_rates') }} as rates
+        on rates.date = case when ends.boundary > {{ as_of_date() }} then {{ as_of_date() }} else cast(ends.boundary - interval 1 day as date) end
+),
+
+standing as (
+    select *, stands_from as counts_from, stands_to as counts_to, amount as amount_base from events where currency = '{{ var("company_currency") }}'
     union all
-    select *, stands_to as boundary, -coalesce(amount_base, 0) as delta from events where stands_from < stands_to
+    select events.*, rates.boundary, rates.next_boundary, {{ in_base('events.amount', 'events.currency', 'rates.rate_to_base') }}
+    from events
+    inner join boundary_rates as rates
+        on events.period_grain = rates.period_grain and events.currency = rates.currency and events.stands_from <= rates.boundary
+        and (events.stands_to > rates.boundary or events.stands_to is null)
+),
+
+signed as (
+    select *, counts_from as boundary, coalesce(amount_base, 0) as delta from standing where counts_to is null or counts_from < counts_to
+    union all
+    select *, counts_to as boundary, -coalesce(amount_base, 0) as delta from standing where counts_from < counts_to
 ),
 
 deltas as (

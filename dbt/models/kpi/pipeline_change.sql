@@ -1,5 +1,5 @@
 -- grain: one row per period grain (week, month), period of the last 24 months, close window, dimension and member with pipeline in it
--- M07, the waterfall: opening + entries + increased - decreased - exits = closing, to the cent (I02), and the closing of a period is the
+-- M07, the waterfall: opening + entries + increased - decreased + fx - exits = closing, to the cent (I02), and the closing of a period is the
 -- opening of the next one of the same window (I01). Scope: all open deals of sales pipelines with a close date in the window. Opening and
 -- closing are counted from the stock, the buckets from the deals that changed. A deal that changed hands in scope leaves one member as
 -- transferred_out and enters the other as transferred_in; its close is credited to who closed it; the company has no transfers.
@@ -23,12 +23,13 @@ handed as (
 -- what the member who had it at the start sees of it, and what the one who has it at the end sees
 steps as (
     select
-        {{ keys[:4] | join(', ') }}, member_key_0 as member_key, member_0 as member, value_1, value_1 - value_0 as change, is_booked_in_window, cast(null as string) as entry_kind,
+        {{ keys[:4] | join(', ') }}, member_key_0 as member_key, member_0 as member, value_1, value_at_0 - value_0 as change, value_1 - value_at_0 as rate_change,
+        is_booked_in_window, cast(null as string) as entry_kind,
         case when is_handed_over then 'transferred_out' else exit_kind end as exit_kind, is_round_trip
     from handed where was_in
     union all
     select
-        {{ keys[:4] | join(', ') }}, member_key_1, member_1, value_1, 0, is_booked_in_window,
+        {{ keys[:4] | join(', ') }}, member_key_1, member_1, value_1, 0, 0, is_booked_in_window,
         case when is_handed_over then 'transferred_in' else entry_kind end, exit_kind, is_round_trip and not was_in
     from handed where is_handed_over or not was_in
 ),
@@ -42,7 +43,7 @@ buckets as (
         {%- for bucket in exits %}
         sum(case when exit_kind = '{{ bucket }}' then value_1 else 0 end) as {{ bucket }},
         {%- endfor %}
-        sum(greatest(change, 0)) as increased, sum(greatest(-change, 0)) as decreased,
+        sum(greatest(change, 0)) as increased, sum(greatest(-change, 0)) as decreased, sum(rate_change) as fx,
         sum(case when exit_kind = 'won' and is_booked_in_window then value_1 else 0 end) as won_dated_in_window,
         sum(case when is_round_trip then 1 else 0 end) as round_trip_count
     from steps
@@ -59,7 +60,7 @@ joined as (
         coalesce(ends.{{ key }}, buckets.{{ key }}) as {{ key }},
         {%- endfor %}
         coalesce(ends.member, buckets.member) as member, coalesce(ends.opening, 0) as opening, coalesce(ends.closing, 0) as closing,
-        {%- for bucket in entries + exits + ['increased', 'decreased', 'won_dated_in_window', 'round_trip_count'] %}
+        {%- for bucket in entries + exits + ['increased', 'decreased', 'fx', 'won_dated_in_window', 'round_trip_count'] %}
         coalesce(buckets.{{ bucket }}, 0) as {{ bucket }}{{ ',' if not loop.last }}
         {%- endfor %}
     from ends
@@ -79,7 +80,7 @@ select
     cast(joined.member_key as string) as member_key,
     cast(joined.member as string) as member,
     cast(joined.opening as decimal(18, 2)) as opening,
-    {%- for bucket in entries + ['increased', 'decreased'] + exits %}
+    {%- for bucket in entries + ['increased', 'decreased', 'fx'] + exits %}
     cast(joined.{{ bucket }} as decimal(18, 2)) as {{ bucket }},
     {%- endfor %}
     cast(joined.closing as decimal(18, 2)) as closing,

@@ -12,9 +12,13 @@ with starts as (
 ),
 
 due as (
-    select *, {{ period_end('period_grain', 'period_start') }} as end_of_period
+    select
+        starts.*, {{ period_end('starts.period_grain', 'starts.period_start') }} as end_of_period,
+        {{ in_base('starts.amount', 'starts.currency', 'rates.rate_to_base') }} as amount_base
     from starts
-    where first_date < period_start and (end_date >= period_start or end_date is null) and period_start <= {{ as_of_date() }}
+    left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'starts.currency', 'cast(starts.period_start - interval 1 day as date)') }}
+    where starts.first_date < starts.period_start and (starts.end_date >= starts.period_start or starts.end_date is null)
+        and starts.period_start <= {{ as_of_date() }}
 ),
 
 judged as (

@@ -12,9 +12,9 @@ with weeks as (
 
 standing as (
     select
-        weeks.week_start, weeks.snapshot_date, versions.deal_key, versions.pipeline, versions.stage, versions.owner_key, versions.team, versions.amount_base,
-        case when not stages.is_derived then stages.phase in ('proposal', 'negotiation') end as is_late_stage,
-        {{ deal_size_band('versions.amount_base') }} as deal_size_band
+        weeks.week_start, weeks.snapshot_date, versions.deal_key, versions.pipeline, versions.stage, versions.owner_key, versions.team,
+        {{ in_base('versions.amount', 'versions.currency', 'rates.rate_to_base') }} as amount_base,
+        case when not stages.is_derived then stages.phase in ('proposal', 'negotiation') end as is_late_stage
     from weeks
     inner join {{ ref('deal_versions') }} as versions
         on versions.first_date <= weeks.snapshot_date and (versions.end_date > weeks.snapshot_date or versions.end_date is null)
@@ -22,6 +22,7 @@ standing as (
     left join {{ ref('int_kpi__ignored_pipelines') }} as ignored on deals.source = ignored.source and versions.pipeline_id = ignored.pipeline_id
     left join {{ ref('stages') }} as stages
         on deals.source = stages.source and versions.pipeline_id = stages.pipeline_id and versions.stage_id = stages.stage_id
+    left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'versions.currency', 'weeks.snapshot_date') }}
     where versions.life_state = 'open' and ignored.pipeline_id is null
 ),
 
@@ -60,7 +61,7 @@ select
     cast(standing.owner_key as string) as owner_key,
     cast(standing.team as string) as team,
     cast(standing.amount_base as decimal(18, 2)) as amount_base,
-    cast(standing.deal_size_band as string) as deal_size_band,
+    cast({{ deal_size_band('standing.amount_base') }} as string) as deal_size_band,
     cast(coalesce(counted.contact_count, 0) as bigint) as contact_count,
     cast(counted.last_touch_date as date) as last_touch_date,
     cast(coalesce(counted.contact_count, 0) <= 1 as boolean) as is_single_threaded,

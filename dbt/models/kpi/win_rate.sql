@@ -1,7 +1,7 @@
 -- grain: one row per period grain, period (of booking date), dimension and member with a decided deal
 -- M08, period basis: of the accepted deals decided in the period, the share won. Renewals and contractions, removed and merged
 -- deals are out; a reopened deal counts with its last outcome; amounts missing in company currency count, and add no value. M09, by value:
--- amounts when the deals were closed, always beside the count; one large deal decides it, so its share stands there too.
+-- amounts when the deals were closed, at the plan rate, always beside the count; one large deal decides it, so its share stands there too.
 with decided as (
     select *
     from {{ ref('int_kpi__deals') }}
@@ -16,12 +16,12 @@ counted as (
         count(*) as decided_count,
         sum(amount_base) filter (where life_state = 'won') as won_value,
         sum(amount_base) filter (where life_state = 'lost') as lost_value,
-        sum(closed_amount_base) filter (where life_state = 'won') as won_value_at_close,
-        sum(closed_amount_base) filter (where life_state = 'lost') as lost_value_at_close,
-        max(closed_amount_base) as largest_value,
+        sum(closed_amount_plan) filter (where life_state = 'won') as won_value_at_close,
+        sum(closed_amount_plan) filter (where life_state = 'lost') as lost_value_at_close,
+        max(closed_amount_plan) as largest_value,
         {{ median_of('booking_age_days', "life_state = 'lost'") }} as loss_age_median_days,
         count(*) filter (where amount_base is null) as missing_amount_count
-    from {{ cut('decided', 'booking_date', ['life_state', 'amount_base', 'closed_amount_base', 'booking_age_days']) }} as members
+    from {{ cut('decided', 'booking_date', ['life_state', 'amount_base', 'closed_amount_plan', 'booking_age_days']) }} as members
     group by period_grain, period_start, dimension, member_key, member
 )
 

@@ -2,12 +2,12 @@
 -- The lines of a deal sum to what it books as of E: its amount while won, nothing while open, lost, removed or merged. `booked_on` is the
 -- day the line belongs to (close date of the win, else the day it was won), `recorded_on` the local day on which it happened in the CRM.
 -- A reversal or a moved close date keeps the original booked_on. Contractions are negative whatever sign was typed. Owner and team are
--- those of the win. Excluded deals have no lines. A win without an amount has a line of 0.
+-- those of the win. Excluded deals have no lines. A win without an amount has a line of 0. Every line is at the booking rate of its booked_on.
 with states as (
     select
         versions.deal_key, versions.valid_from, versions.known_from, versions.is_reconstructed, versions.life_state = 'won' as is_won, versions.close_date,
-        versions.owner_key, versions.team, deals.order_type,
-        case when deals.order_type = 'contraction' then -abs(versions.amount_base) else versions.amount_base end as amount_base
+        versions.owner_key, versions.team, versions.currency, deals.order_type,
+        case when deals.order_type = 'contraction' then -abs(versions.amount) else versions.amount end as amount
     from {{ ref('deal_versions') }} as versions
     inner join {{ ref('deals') }} as deals on versions.deal_key = deals.deal_key
     where not deals.is_excluded
@@ -27,10 +27,16 @@ starts as (
 
 booked as (
     select
-        wins.deal_key, wins.valid_from, wins.known_from, wins.is_reconstructed, wins.is_won, wins.order_type, starts.owner_key, starts.team,
-        coalesce(wins.close_date, {{ local_date('starts.won_at') }}) as booked_on, coalesce(wins.amount_base, 0) as amount_base
-    from wins
-    inner join starts on wins.deal_key = starts.deal_key and wins.win_number = starts.win_number
+        dated.deal_key, dated.valid_from, dated.known_from, dated.is_reconstructed, dated.is_won, dated.order_type, dated.owner_key, dated.team, dated.booked_on,
+        coalesce({{ in_base('dated.amount', 'dated.currency', 'rates.booking_rate_to_base') }}, 0) as amount_base
+    from (
+        select
+            wins.deal_key, wins.valid_from, wins.known_from, wins.is_reconstructed, wins.is_won, wins.order_type, wins.amount, wins.currency,
+            starts.owner_key, starts.team, coalesce(wins.close_date, {{ local_date('starts.won_at') }}) as booked_on
+        from wins
+        inner join starts on wins.deal_key = starts.deal_key and wins.win_number = starts.win_number
+    ) as dated
+    left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'dated.currency', 'dated.booked_on') }}
 ),
 
 steps as (

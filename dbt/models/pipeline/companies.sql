@@ -36,7 +36,7 @@ select
     cast(banded.employees as bigint) as employees,
     cast(banded.employees_band as string) as employees_band,
     cast(banded.country as string) as country,
-    cast(case when banded.currency = '{{ var("company_currency") }}' then banded.revenue end as decimal(18, 2)) as revenue_base,
+    cast({{ in_base('banded.revenue', 'banded.currency', 'rates.rate_to_base') }} as decimal(18, 2)) as revenue_base,
     cast('hubspot:owner:' || banded.owner_id as string) as owner_key,
     cast(members.source_ids as string) as source_ids,
     cast(banded.is_removed as boolean) as is_removed,
@@ -44,3 +44,4 @@ select
     banded.known_from
 from banded
 inner join members on banded.company_key = members.company_key
+left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'banded.currency', as_of_date()) }}

@@ -4,7 +4,7 @@
 -- every ended term as churn. What won it (owner, team, source) is the deal's, as it was won; segment, industry and country are the company's at
 -- the win, without a deal at the start; the discount is the deal's. A company is found by the deal, else by the deal of another contract under the
 -- same name, else by a name that one company alone bears in the CRM, else by its name or id in a sheet. customer_key is the account family that
--- retention counts.
+-- retention counts. arr_base is at one rate for all time, the plan rate of the as-of day's fiscal year: currency alone is neither expansion nor contraction.
 with given as (
     select * from {{ ref('stg_spreadsheets__contracts') }} where not is_deleted and start_date is not null
 ),
@@ -81,7 +81,7 @@ select
     cast(won.end_date as date) as end_date,
     cast(won.arr as decimal(18, 2)) as arr,
     cast(coalesce(won.currency, '{{ var("company_currency") }}') as string) as currency,
-    cast(case when coalesce(won.currency, '{{ var("company_currency") }}') = '{{ var("company_currency") }}' then won.arr end as decimal(18, 2)) as arr_base,
+    cast({{ in_base('won.arr', "coalesce(won.currency, '" ~ var('company_currency') ~ "')", 'rates.plan_rate_to_base') }} as decimal(18, 2)) as arr_base,
     cast(won.owner_key as string) as acquiring_owner_key,
     cast(won.team as string) as acquiring_team,
     cast(profiles.segment as string) as segment_at_win,
@@ -92,6 +92,7 @@ select
     cast(coalesce(won.discount_band, 'unknown') as string) as discount_band,
     won.known_from
 from won
+left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'won.currency', as_of_date()) }}
 left join {{ ref('company_versions') }} as profiles
     on won.company_key = profiles.company_key and won.profiled_at >= profiles.valid_from
     and (won.profiled_at < profiles.valid_to or profiles.valid_to is null)

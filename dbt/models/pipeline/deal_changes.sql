@@ -12,7 +12,8 @@
 } %}
 with described as (
     select
-        versions.deal_key, versions.valid_from, versions.known_from, versions.is_reconstructed, versions.amount_base, versions.life_state, versions.pipeline, versions.stage,
+        versions.deal_key, versions.valid_from, versions.first_date, versions.known_from, versions.is_reconstructed, versions.amount_base, versions.life_state,
+        versions.pipeline, versions.stage,
         versions.amount, versions.currency, versions.close_date, coalesce(owners.name, owners.email, versions.owner_key) as owner, versions.team,
         versions.forecast_category
     from {{ ref('deal_versions') }} as versions
@@ -21,26 +22,36 @@ with described as (
 
 compared as (
     select
-        deal_key, valid_from, known_from, is_reconstructed,
+        deal_key, valid_from, first_date, known_from, is_reconstructed, amount_base,
         row_number() over (partition by deal_key order by valid_from nulls last) as place,
-        coalesce(amount_base, 0) - coalesce(lag(amount_base) over (partition by deal_key order by valid_from nulls last), 0) as amount_base_delta,
+        lag(amount) over (partition by deal_key order by valid_from nulls last) as amount_before,
         {%- for field, text in fields.items() %}
         {{ text }} as {{ field }}_new, lag({{ text }}) over (partition by deal_key order by valid_from nulls last) as {{ field }}_old{{ ',' if not loop.last }}
         {%- endfor %}
     from described
 ),
 
+-- both amounts at the rate of the day of the change: a moved rate is no change of the deal
+valued as (
+    select
+        compared.*, coalesce(compared.amount_base, 0) - coalesce({{ in_base('compared.amount_before', 'compared.currency_old', 'rates.rate_to_base') }}, 0) as amount_base_delta
+    from compared
+    left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'compared.currency_old', 'compared.first_date') }}
+),
+
 changes as (
     select
         deal_key, valid_from, known_from, is_reconstructed, 'deal' as field, cast(null as string) as old_value, 'created in ' || stage_new as new_value,
         amount_base_delta
-    from compared where place = 1
+    from valued where place = 1
     {%- for field in fields %}
     union all
     select
         deal_key, valid_from, known_from, is_reconstructed, '{{ field }}', {{ field }}_old, {{ field }}_new,
-        {{ 'amount_base_delta' if field == 'amount' else 'cast(null as decimal(18, 2))' }}
-    from compared where place > 1 and {{ field }}_old is distinct from {{ field }}_new
+        {% if field == 'amount' %}amount_base_delta
+        {%- elif field == 'currency' %}case when coalesce(amount_old, '') = coalesce(amount_new, '') then amount_base_delta end
+        {%- else %}cast(null as decimal(18, 2)){% endif %}
+    from valued where place > 1 and {{ field }}_old is distinct from {{ field }}_new
     {%- endfor %}
 ),
 

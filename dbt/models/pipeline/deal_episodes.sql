@@ -29,7 +29,13 @@ episodes as (
 ),
 
 newest as (
-    select numbered.deal_key, numbered.episode_number, numbered.amount_base, numbered.owner_key, numbered.team
+    select
+        numbered.deal_key, numbered.episode_number, numbered.amount, numbered.currency, numbered.owner_key, numbered.team,
+        case episodes.outcome
+            when 'open' then {{ as_of_date() }}
+            when 'won' then coalesce(numbered.close_date, {{ local_date('episodes.closed_at') }})
+            else {{ local_date('episodes.closed_at') }}
+        end as valued_date
     from numbered
     inner join episodes
         on numbered.deal_key = episodes.deal_key and numbered.episode_number = episodes.episode_number and numbered.valid_from = episodes.newest_from
@@ -61,12 +67,14 @@ select
     qualified.sao_at,
     case when episodes.outcome <> 'open' then episodes.closed_at end as closed_at,
     cast(episodes.outcome as string) as outcome,
-    cast(newest.amount_base as decimal(18, 2)) as amount_base,
+    cast({{ in_base('newest.amount', 'newest.currency', "case when episodes.outcome = 'open' then rates.rate_to_base else rates.booking_rate_to_base end") }}
+        as decimal(18, 2)) as amount_base,
     cast(coalesce(at_closing.owner_key, newest.owner_key) as string) as owner_key,
     cast(coalesce(at_closing.team, newest.team) as string) as team,
     cast(episodes.is_reconstructed as boolean) as is_reconstructed,
     episodes.known_from
 from episodes
 inner join newest on episodes.deal_key = newest.deal_key and episodes.episode_number = newest.episode_number
+left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'newest.currency', 'newest.valued_date') }}
 left join at_closing on episodes.deal_key = at_closing.deal_key and episodes.episode_number = at_closing.episode_number
 left join qualified on episodes.deal_key = qualified.deal_key and episodes.episode_number = qualified.episode_number

@@ -1,5 +1,6 @@
 -- grain: one row per deal and interval [valid_from, valid_to) in which stage, amount, currency, close date, owner, forecast
 -- category and deletion state stay the same, and the team of its seller; intervals of a deal tile its life: no gap, no overlap
+-- amount_base is the amount on the interval's first day; what it is worth on another day takes that day's rate (exchange_rates).
 {%- set fields = ['stage_id', 'pipeline_id', 'amount', 'currency', 'close_date', 'owner_id', 'forecast_category', 'deletion', 'life_state'] %}
 with points as (
     select deal_key, field, value, changed_at, place, known_from, is_reconstructed from {{ ref('int_pipeline__deal_points') }}
@@ -101,7 +102,7 @@ select
     cast(typed.life_state_typed as string) as life_state,
     cast(typed.amount_typed as decimal(18, 2)) as amount,
     cast(typed.currency_typed as string) as currency,
-    cast(case when typed.currency_typed = '{{ var("company_currency") }}' then typed.amount_typed end as decimal(18, 2)) as amount_base,
+    cast({{ in_base('typed.amount_typed', 'typed.currency_typed', 'rates.rate_to_base') }} as decimal(18, 2)) as amount_base,
     cast(try_cast(typed.close_date as date) as date) as close_date,
     cast(typed.owner_key as string) as owner_key,
     cast(teams.team as string) as team,
@@ -111,3 +112,4 @@ from typed
 left join {{ ref('int_pipeline__owner_teams') }} as teams
     on typed.owner_key = teams.owner_key and (typed.valid_to > teams.valid_from or typed.valid_to is null) and teams.valid_from <= {{ as_of() }}
     and (typed.valid_from < teams.valid_to or teams.valid_to is null)
+left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'typed.currency_typed', local_date(starts)) }}

@@ -1,4 +1,6 @@
 -- grain: one row per deal of every source, as of E; what must not count is kept and says why in `exclusion_reason`
+-- Money (kpis.md 0.4): an open deal at the as-of day's rate, a won one at that of its booking date as it stood when the month was locked, a lost
+-- one likewise on the day it was closed; what was created at the rate of the day on which it was settled.
 with present as (
     select * from {{ ref('deal_versions') }} where valid_to is null
 ),
@@ -6,7 +8,7 @@ with present as (
 dated as (
     select
         records.*, present.pipeline, present.pipeline_id, present.stage, present.stage_id, present.stage_rank, present.life_state, present.amount,
-        present.currency, present.amount_base, present.owner_key, present.team, present.close_date, present.forecast_category,
+        present.currency, present.valid_from as present_from, present.owner_key, present.team, present.close_date, present.forecast_category,
         case when records.source <> 'spreadsheets' then stories.closed_at when present.life_state in ('won', 'lost') then records.recorded_closed_at end as closed_at,
         stories.furthest_stage, stories.furthest_stage_rank, stories.push_count, stories.first_valid_from,
         case when present.life_state in ('won', 'lost') then stories.last_stage end as lost_stage,
@@ -27,7 +29,13 @@ dated as (
 localised as (
     select
         *, {{ local_date('sao_at') }} as accepted_date, {{ local_date('closed_at') }} as closed_date,
-        case life_state when 'won' then coalesce(close_date, {{ local_date('closed_at') }}) when 'lost' then {{ local_date('closed_at') }} end as booking_date
+        case life_state when 'won' then coalesce(close_date, {{ local_date('closed_at') }}) when 'lost' then {{ local_date('closed_at') }} end as booking_date,
+        case life_state
+            when 'open' then {{ as_of_date() }}
+            when 'won' then coalesce(close_date, {{ local_date('closed_at') }}, {{ local_date('present_from') }})
+            when 'lost' then coalesce({{ local_date('closed_at') }}, {{ local_date('present_from') }})
+            else {{ local_date('present_from') }}
+        end as valued_date
     from dated
 ),
 
@@ -52,16 +60,18 @@ owned as (
 
 -- M06: the first amount is often blank, so what was created is what stood fourteen days after the acceptance
 settled as (
-    select owned.deal_key, versions.amount_base as created_amount_base, {{ deal_size_band('versions.amount_base') }} as deal_size_band
+    select owned.deal_key, {{ in_base('versions.amount', 'versions.currency', 'rates.rate_to_base') }} as created_amount_base
     from owned
     inner join {{ ref('deal_versions') }} as versions
         on owned.deal_key = versions.deal_key
         and greatest(least(owned.sao_at + interval 14 day, {{ as_of() }}), owned.first_valid_from) >= versions.valid_from
         and (greatest(least(owned.sao_at + interval 14 day, {{ as_of() }}), owned.first_valid_from) < versions.valid_to or versions.valid_to is null)
+    left join {{ ref('exchange_rates') }} as rates
+        on {{ rate_of('rates', 'versions.currency', local_date('least(owned.sao_at + interval 14 day, ' ~ as_of() ~ ')')) }}
 ),
 
 at_closing as (
-    select owned.deal_key, versions.owner_key, versions.team, versions.amount_base
+    select owned.deal_key, versions.owner_key, versions.team, versions.amount, versions.currency
     from owned
     inner join {{ ref('deal_versions') }} as versions
         on owned.deal_key = versions.deal_key and greatest(owned.closed_at, owned.first_valid_from) >= versions.valid_from
@@ -75,47 +85,42 @@ loss_groups as (
     group by deal_key
 )
 
+{%- set present_rate = "case when owned.life_state in ('won', 'lost') then rates.booking_rate_to_base else rates.rate_to_base end" %}
+
 select
-    cast(owned.deal_key as string) as deal_key,
-    cast(owned.source as string) as source,
-    cast(owned.deal_id as string) as deal_id,
-    cast(owned.name as string) as name,
-    cast(owned.url as string) as url,
-    cast(owned.pipeline as string) as pipeline,
-    cast(owned.pipeline_id as string) as pipeline_id,
-    cast(owned.stage as string) as stage,
-    cast(owned.stage_id as string) as stage_id,
+    {%- for column in ['deal_key', 'source', 'deal_id', 'name', 'url', 'pipeline', 'pipeline_id', 'stage', 'stage_id'] %}
+    cast(owned.{{ column }} as string) as {{ column }},
+    {%- endfor %}
     cast(owned.stage_rank as bigint) as stage_rank,
     cast(owned.life_state as string) as life_state,
     cast(owned.amount as decimal(18, 2)) as amount,
     cast(owned.currency as string) as currency,
-    cast(owned.amount_base as decimal(18, 2)) as amount_base,
-    cast(case when owned.life_state in ('won', 'lost') then at_closing.amount_base end as decimal(18, 2)) as closed_amount_base,
-    cast(case when owned.currency = '{{ var("company_currency") }}' then owned.acv end as decimal(18, 2)) as acv,
+    cast({{ in_base('owned.amount', 'owned.currency', present_rate) }} as decimal(18, 2)) as amount_base,
+    {%- for column, kind in {'closed_amount_base': 'booking_rate_to_base', 'closed_amount_plan': 'plan_rate_to_base'}.items() %}
+    cast(case
+        when owned.life_state in ('won', 'lost') then {{ in_base('at_closing.amount', 'at_closing.currency', 'closing_rates.' ~ kind) }}
+    end as decimal(18, 2)) as {{ column }},
+    {%- endfor %}
+    cast(coalesce(rates.is_stale, false) as boolean) as is_rate_stale,
+    cast({{ in_base('owned.acv', 'owned.currency', present_rate) }} as decimal(18, 2)) as acv,
     cast(coalesce(order_types.order_type, 'unknown') as string) as order_type,
     cast(case when owned.life_state in ('won', 'lost') then at_closing.owner_key else owned.owner_key end as string) as owner_key,
     cast(case when owned.life_state in ('won', 'lost') then at_closing.team else owned.team end as string) as team,
     cast(case when owned.sao_at is not null then owned.sao_owner_key end as string) as sao_owner_key,
     cast(case when owned.sao_at is not null then owned.sao_team end as string) as sao_team,
     cast(owned.created_owner_key as string) as created_owner_key,
-    cast(owned.company_key as string) as company_key,
-    cast(owned.contact_key as string) as contact_key,
-    cast(owned.lead_source as string) as lead_source,
-    cast(owned.campaign as string) as campaign,
-    cast(owned.product as string) as product,
+    {%- for column in [
+        'company_key', 'contact_key', 'lead_source', 'campaign', 'product', 'competitor', 'next_step', 'forecast_category', 'segment', 'industry', 'country',
+        'employees_band'
+    ] %}
+    cast(owned.{{ column }} as string) as {{ column }},
+    {%- endfor %}
     cast(round(owned.discount_share, 6) as double) as discount_share,
     cast({{ discount_band('round(owned.discount_share, 6)') }} as string) as discount_band,
     cast(round(owned.margin_share, 6) as double) as margin_share,
-    cast(owned.competitor as string) as competitor,
-    cast(owned.next_step as string) as next_step,
-    cast(owned.forecast_category as string) as forecast_category,
-    cast(owned.segment as string) as segment,
-    cast(owned.industry as string) as industry,
-    cast(owned.country as string) as country,
-    cast(owned.employees_band as string) as employees_band,
     cast(settled.created_amount_base as decimal(18, 2)) as created_amount_base,
     cast(case when owned.sao_at is not null then owned.sao_at + interval 14 day > {{ as_of() }} end as boolean) as is_created_provisional,
-    cast(settled.deal_size_band as string) as deal_size_band,
+    cast({{ deal_size_band('settled.created_amount_base') }} as string) as deal_size_band,
     owned.created_at,
     cast(owned.created_date as date) as created_date,
     owned.sao_at,
@@ -140,6 +145,8 @@ select
     owned.known_from
 from owned
 left join at_closing on owned.deal_key = at_closing.deal_key
+left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'owned.currency', 'owned.valued_date') }}
+left join {{ ref('exchange_rates') }} as closing_rates on {{ rate_of('closing_rates', 'at_closing.currency', 'owned.valued_date') }}
 left join settled on owned.deal_key = settled.deal_key
 left join {{ ref('int_pipeline__order_types') }} as order_types on owned.source = order_types.source and lower(trim(owned.order_type_text)) = order_types.value
 left join loss_groups on owned.deal_key = loss_groups.deal_key

@@ -10,7 +10,7 @@ select
     cast(versions.stage_rank as bigint) as stage_rank,
     cast(versions.owner_key as string) as owner_key,
     cast(versions.team as string) as team,
-    cast(versions.amount_base as decimal(18, 2)) as amount_base,
+    cast({{ in_base('versions.amount', 'versions.currency', 'rates.rate_to_base') }} as decimal(18, 2)) as amount_base,
     cast(versions.close_date as date) as close_date,
     cast(coalesce(versions.close_date < calendar.date, false) as boolean) as is_overdue,
     cast({{ days_between(local_date('visits.entered_at'), 'calendar.date') }} as bigint) as days_in_stage
@@ -19,6 +19,7 @@ inner join {{ ref('deals').include(database=false) }} as deals on versions.deal_
 inner join {{ ref('calendar').include(database=false) }} as calendar
     on calendar.country = '{{ var("company_country") }}' and calendar.date >= versions.first_date
     and (calendar.date < versions.end_date or versions.end_date is null) and calendar.date <= {{ as_of_date() }}
+left join {{ ref('exchange_rates').include(database=false) }} as rates on versions.currency = rates.currency and calendar.date = rates.date
 left join {{ ref('deal_stage_visits').include(database=false) }} as visits
     on versions.deal_key = visits.deal_key and versions.valid_from >= visits.entered_at
     and (versions.valid_from < visits.exited_at or visits.exited_at is null)

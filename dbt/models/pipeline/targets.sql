@@ -1,10 +1,11 @@
 -- grain: one row per seller or team, month and version of the target [valid_from, valid_to)
--- A row of the sheet is for a seller or for a whole team, never for both: a row that names both is the seller's. Targets in another currency
--- than the company's have no target_base until there are rates. Rows gone from a corrected file are out.
+-- A row of the sheet is for a seller or for a whole team, never for both: a row that names both is the seller's. A target in another currency
+-- than the company's is at the plan rate of the month's fiscal year. Rows gone from a corrected file are out.
 with given as (
     select
         sheet.record_id, case when sheet.owner is not null then sheet_owners.owner_key end as owner_key,
-        case when sheet.owner is null then sheet.team end as team, sheet.month, sheet.target, sheet.currency,
+        case when sheet.owner is null then sheet.team end as team, sheet.month, sheet.target,
+        coalesce(sheet.currency, '{{ var("company_currency") }}') as currency,
         coalesce(sheet.valid_from, cast('1900-01-01' as date)) as valid_from, sheet.known_from
     from {{ ref('stg_spreadsheets__targets') }} as sheet
     left join {{ ref('int_pipeline__sheet_owners') }} as sheet_owners on lower(sheet.owner) = sheet_owners.spelling
@@ -23,13 +24,16 @@ single as (
 )
 
 select
-    cast(owner_key as string) as owner_key,
-    cast(team as string) as team,
-    cast(month as date) as month,
-    cast(valid_from as date) as valid_from,
-    cast(lead(valid_from) over (partition by coalesce(owner_key, ''), coalesce(team, ''), month order by valid_from nulls last) as date) as valid_to,
-    cast(case when coalesce(currency, '{{ var("company_currency") }}') = '{{ var("company_currency") }}' then target end as decimal(18, 2)) as target_base,
-    cast(target as decimal(18, 2)) as target,
-    cast(coalesce(currency, '{{ var("company_currency") }}') as string) as currency,
-    known_from
+    cast(single.owner_key as string) as owner_key,
+    cast(single.team as string) as team,
+    cast(single.month as date) as month,
+    cast(single.valid_from as date) as valid_from,
+    cast(lead(single.valid_from) over (
+        partition by coalesce(single.owner_key, ''), coalesce(single.team, ''), single.month order by single.valid_from nulls last
+    ) as date) as valid_to,
+    cast({{ in_base('single.target', 'single.currency', 'rates.plan_rate_to_base') }} as decimal(18, 2)) as target_base,
+    cast(single.target as decimal(18, 2)) as target,
+    cast(single.currency as string) as currency,
+    single.known_from
 from single
+left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'single.currency', 'single.month') }}

@@ -1,11 +1,11 @@
 {{ config(meta={'dagster': {'ref': {'name': 'pipeline_change'}}}) }}
--- I02: opening + entries + increased - decreased - exits = closing, per member and in all; the company's own transfers come only from
+-- I02: opening + entries + increased - decreased + fx - exits = closing, per member and in all; the company's own transfers come only from
 -- pipelines that are not counted, so what members hand over balances (I10)
 select
     period_grain, from_date, close_window, dimension, member_key, opening, closing,
-    opening + created + reopened + pulled_in + pushed_in + transferred_in + restored + increased - decreased
+    opening + created + reopened + pulled_in + pushed_in + transferred_in + restored + increased - decreased + fx
     - won - lost - merged - removed - pushed_out - pulled_out - transferred_out as sum_of_buckets
 from {{ ref('pipeline_change') }}
-where opening + created + reopened + pulled_in + pushed_in + transferred_in + restored + increased - decreased
+where opening + created + reopened + pulled_in + pushed_in + transferred_in + restored + increased - decreased + fx
     - won - lost - merged - removed - pushed_out - pulled_out - transferred_out <> closing
     or won <> won_dated_in_window + won_dated_elsewhere

@@ -31,9 +31,6 @@ deal_problems as (
     union all
     select deals.deal_id, deals.known_from, 'dealstage', deals.stage_id, 'stage was taken out of its pipeline'
     from deals inner join stages on deals.pipeline_id = stages.pipeline_id and deals.stage_id = stages.stage_id where stages.is_vanished
-    union all
-    select deal_id, known_from, 'deal_currency_code', currency, 'amount is in another currency than the company, no rate known'
-    from deals where currency <> '{{ var("company_currency") }}' and amount is not null
 ),
 
 company_problems as (

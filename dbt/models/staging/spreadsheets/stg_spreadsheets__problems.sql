@@ -55,9 +55,6 @@ deal_problems as (
     union all
     select record_id, known_from, 'amount', cast(null as string), life_state || ' deal without a value' from deals where amount is null
     union all
-    select record_id, known_from, 'currency', currency, 'value is in another currency than the company, no rate known'
-    from deals where currency <> '{{ var("company_currency") }}' and amount is not null
-    union all
     select record_id, known_from, 'sao_date', cast(sao_date as string), 'accepted on a day that has not come' from deals where sao_date > {{ as_of_date() }}
     union all
     select record_id, known_from, 'closed_date', cast(closed_date as string), 'closed before it was opened' from deals where closed_date < created_date
@@ -108,9 +105,6 @@ contract_problems as (
     select record_id, known_from, 'arr', cast(null as string), 'contract without a yearly value: the customer is out of retention' from contracts where arr is null
     union all
     select record_id, known_from, 'arr', cast(arr as string), 'yearly value is negative: the customer is out of retention' from contracts where arr < 0
-    union all
-    select record_id, known_from, 'currency', currency, 'contract in another currency than the company, no rate known: the customer is out of retention'
-    from contracts where currency <> '{{ var("company_currency") }}' and arr is not null
 ),
 
 all_problems as (

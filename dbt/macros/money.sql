@@ -1,0 +1,15 @@
+{# Money in the company's currency (kpis.md 0.4): converted and rounded per record, then summed. #}
+
+{# An amount at a rate; amounts in the company's own currency need none. NULL without an amount or a rate, never 1.0. #}
+{% macro in_base(amount, currency, rate) -%}
+    case
+        when {{ currency }} = '{{ var("company_currency") }}' then cast({{ amount }} as decimal(18, 2))
+        else cast(round(cast({{ amount }} as decimal(18, 2)) * cast({{ rate }} as decimal(18, 8)), 2) as decimal(18, 2))
+    end
+{%- endmacro %}
+
+{# Join condition: the row of pipeline.exchange_rates for a currency on a local day. A day that has not come takes the newest rate. #}
+{% macro rate_of(rates, currency, day) -%}
+    {{ rates }}.currency = {{ currency }}
+    and {{ rates }}.date = case when {{ day }} > {{ salesops.as_of_date() }} then {{ salesops.as_of_date() }} else {{ day }} end
+{%- endmacro %}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
+from sandbox import habits
 from sandbox.names import NEXT_STEPS
 from sandbox.store import Record, Value, iso
 
@@ -178,7 +179,8 @@ def around_deal(world: World, rng: Random, at: int, owner: Owner, deal: Record) 
     elif roll < 0.62:
         email(world, rng, at, owner, contact, deal, incoming=rng.random() < 0.35)
     elif roll < 0.8:
-        meeting(world, rng, at, owner, contact, deal, ahead_days=rng.choice((0, 0, 3, 6)))
+        linked = deal if habits.links_meeting(deal, at) else None
+        meeting(world, rng, at, owner, contact, linked, ahead_days=rng.choice((0, 0, 3, 6)))
     elif roll < 0.9:
         note(world, rng, at, owner, contact, deal)
     else:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from sandbox import activities, contracts, line_items
+from sandbox import activities, contracts, habits, line_items
 from sandbox.catalogue import DEAL_PIPELINES, EXPANSION, SALES, Pipeline
 from sandbox.names import COMPETITORS, LOSS_REASONS, NEXT_STEPS, PRODUCTS
 from sandbox.store import Record, Value, iso
@@ -84,10 +84,30 @@ def open_deal(
     world.store.link(deal, contact, at, label=rng.choice((None, 37, 39)))
     world.store.link(deal, company, at, primary=True)
     _more_people(world, rng, at, deal, company)
+    _keep(world, at, deal, owner)
     if values["amount"] and rng.random() < 0.7:
         line_items.add(world, rng, at + 90_000, deal, product)
     world.schedule(world.later(rng, at, 2, 12), step, deal.id)
     return deal
+
+
+def _keep(world: World, at: int, deal: Record, owner: Owner) -> None:
+    """What careful and careless sellers do with a deal that they have just opened."""
+    category = habits.typed_category(deal, at)
+    typed: dict[str, Value] = {"hs_manual_forecast_category": category} | habits.mistyped_date(world, deal, at)
+    world.store.change(deal, at + 20_000, typed, user=owner.user_id)
+    habits.next_step(world, at + 40_000, deal, owner)
+    if habits.was_agreed_on_the_phone(deal, at):
+        world.schedule(at + 3_600_000, signed_already, deal.id)
+
+
+def signed_already(world: World, rng: Random, at: int, deal_id: str) -> None:
+    """Won on the day it was typed in. Draws of its own: the day's other events stay what they were."""
+    deal = world.alive("deals", deal_id)
+    owner = world.owner(deal.properties["hubspot_owner_id"]) if deal is not None else None
+    if deal is not None and owner is not None and deal.properties["hs_is_closed"] == "false":
+        pipeline = DEAL_PIPELINES[deal.properties["pipeline"] or "default"]
+        close_won(world, Random(f"habits:{deal_id}"), at, deal, owner, pipeline)
 
 
 def _date_typed(world: World, rng: Random, at: int, days: int) -> str:
@@ -117,6 +137,7 @@ def step(world: World, rng: Random, at: int, deal_id: str) -> None:
         world.store.change(deal, at, {"hubspot_owner_id": owner.id}, user=owner.user_id)
     for shift in range(rng.randint(1, 3)):
         activities.around_deal(world, rng, at + shift * 300_000, owner, deal)
+    habits.next_step(world, at + 800_000, deal, owner)
     pipeline = DEAL_PIPELINES[deal.properties["pipeline"] or "default"]
     rank = [stage.id for stage in pipeline.open_stages].index(deal.properties["dealstage"] or "")
     lose, move = _odds(world, deal, owner, at, rank, pipeline)
@@ -160,7 +181,8 @@ def _advance(world: World, rng: Random, at: int, deal: Record, owner: Owner, pip
         close_won(world, rng, at, deal, owner, pipeline)
         return
     category = "COMMIT" if target == len(pipeline.open_stages) - 1 else "BEST_CASE" if target > 1 else "PIPELINE"
-    more = {"hs_manual_forecast_category": category, "hs_next_step": rng.choice(NEXT_STEPS)}
+    more: dict[str, Value] = {"hs_manual_forecast_category": category, "hs_next_step": rng.choice(NEXT_STEPS)}
+    more |= habits.at_stage(world, at, deal, target, len(pipeline.open_stages))
     _set_stage(world, at, deal, owner, pipeline.open_stages[target].id, **more)
 
 
@@ -186,7 +208,7 @@ def close_won(world: World, rng: Random, at: int, deal: Record, owner: Owner, pi
         more["closedate"] = _date_typed(world, rng, at, -rng.randint(2, 25))
     if deal.properties["amount"] is None:
         more["amount"] = "84000" if rng.random() < 0.8 else None
-    _set_stage(world, at, deal, owner, pipeline.won.id, **more)
+    _set_stage(world, at, deal, owner, pipeline.won.id, **(more | habits.at_signing(world, at, deal)))
     for contact_id in world.store.linked("deals", deal.id, "contacts"):
         contact = world.alive("contacts", contact_id)
         if contact is not None:

@@ -49,7 +49,16 @@ PRODUCTS = (
     ("Flow Connect", 36_000),
     ("Flow Enterprise", 240_000),
 )
-LOSS_REASONS = ("Price", "No decision", "Competitor", "Missing feature", "Timing", "Champion left", "No budget")
+LOSS_REASONS = (
+    "Price",
+    "No decision",
+    "Competitor",
+    "Missing feature",
+    "Timing",
+    "Champion left",
+    "No budget",
+    "Other",
+)
 NEXT_STEPS = ("Book demo", "Send proposal", "Follow up call", "Security review", "Legal review", "Meet the CFO", "")
 COMPETITORS = ("", "", "Planwise", "Opsmate", "Cargolog", "In-house build")
 CAMPAIGNS = {

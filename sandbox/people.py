@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from random import Random
 from typing import TYPE_CHECKING
 
-from sandbox import activities, budget, contracts, deals
+from sandbox import activities, budget, contracts, deals, habits
 from sandbox.names import (
     CAMPAIGNS,
     COMPANY_FIRST,
@@ -63,6 +63,8 @@ def plan_day(world: World, rng: Random, day: date) -> None:
     budget.plan_day(world, day)
     if day == world.causes.cleanup_day:
         world.schedule(calendar.instant(day, 16 * 60), deals.clean_up)
+    if (day - world.start).days % habits.TIDY_UP_EVERY_DAYS == habits.TIDY_UP_EVERY_DAYS - 1:
+        world.schedule(calendar.instant(calendar.next_workday(day), 16 * 60), habits.tidy_up)
     if not calendar.is_workday(day):
         return
     plans = (

@@ -20,7 +20,8 @@ _PROPERTIES = {
     "closed_lost_reason:string dealtype:enumeration:newbusiness|existingbusiness "
     f"hs_analytics_source:enumeration:{_SOURCES} =hs_acv:number =hs_tcv:number =hs_mrr:number "
     "=hs_is_closed:bool =hs_is_closed_won:bool description:string hs_priority:enumeration:low|medium|high "
-    "*campaign:string *competitor:string *contract_term_months:number",
+    "*campaign:string *competitor:string *contract_term_months:number "
+    "*next_step_date:date *legal_terms_date:date *signed_date:date",
     "contacts": _COMMON
     + _OWNER
     + "createdate:datetime =lastmodifieddate:datetime "

@@ -74,7 +74,8 @@ def lives(lived) -> dict[str, str]:
 def stories(lived, lives) -> dict[str, Story]:
     """Deals that the marts hold; a record whose history goes on in the one it was merged into is told by that one.
 
-    A deal archived before it was ever read has left its last values and no history: they reach back to its creation."""
+    A deal archived before it was ever read has left its last values and no history: they reach back to its creation.
+    One archived and restored before that has never been away: the vendor keeps no history of it."""
     truth = lived.truth["deals"]
     found = {}
     for (deal_id,) in lived.marts.execute("select deal_id from pipeline.deals").fetchall():
@@ -87,6 +88,10 @@ def stories(lived, lives) -> dict[str, Story]:
             last = {name: value for _, name, value in deal["changes"] if name != "removed"}
             flat = [[deal["created_at"], name, value] for name, value in last.items()]
             deal = deal | {"changes": [*flat, [removals[-1], "removed", "true"]]}
+        unread = [value for at, name, value in deal["changes"] if name == "removed" and at < lived.first_as_of[:19]]
+        if unread and not unread[-1]:
+            changes = [c for c in deal["changes"] if c[1] != "removed" or c[0] >= lived.first_as_of[:19]]
+            deal = deal | {"changes": changes}
         found[deal_id] = Story(deal, lives)
     return found
 

@@ -99,13 +99,17 @@ def _freshness(night: Night) -> Iterator[Finding]:
     now, company = night.clock.now(), night.settings.company
     years = range(night.as_of.year - 3, night.as_of.year + 1)
     free: dict[date, str] = dict(holidays.country_holidays(company.country, years=years))
+    closed: dict[date, str] = dict(holidays.financial_holidays("XECB", years=years))
     with night.warehouse() as connection:
         ages = [_age(connection, entry, night) for entry in _enabled(night.settings)]
     for age, entry in zip(ages, _enabled(night.settings), strict=True):
         rule = night.settings.freshness.rule(age.source, age.name)
         event_hours = None
         if age.newest_event_at is not None:
-            event_hours = freshness.business_hours_between(age.newest_event_at, night.as_of, company, free)
+            if age.source == "exchange_rates":
+                event_hours = freshness.bank_hours_between(age.newest_event_at, night.as_of, closed)
+            else:
+                event_hours = freshness.business_hours_between(age.newest_event_at, night.as_of, company, free)
         judged = freshness.judge(age, rule, now, night.as_of, event_hours)
         metadata = {"newest_event_at": str(age.newest_event_at), "last_success_at": str(age.last_success_at)}
         yield Finding(DATA_STATUS, _fresh_name(entry), judged.level, judged.reason, rule.on_error, metadata)

@@ -12,6 +12,7 @@ import dagster as dg
 
 from dagster_project.resources import night_of
 from ingestion import landing
+from ingestion.exchange_rates import CURRENCIES
 from ingestion.landing import ObjectResult
 from ingestion.objects import ALL_OBJECTS, RawObject
 from salesops.config import TOKEN_VARIABLE, Settings
@@ -102,6 +103,7 @@ def _read(source: str, night: Night) -> Iterator[ObjectResult]:
     readers: dict[str, Callable[[Night], Iterator[ObjectResult]]] = {
         "hubspot": _read_hubspot,
         "spreadsheets": _read_spreadsheets,
+        "exchange_rates": _read_exchange_rates,
     }
     try:
         yield from readers[source](night)
@@ -136,6 +138,14 @@ def _read_spreadsheets(night: Night) -> Iterator[ObjectResult]:
     return sync_spreadsheets(night.warehouse, night.drop, mappings, night.run_id, night.clock.now())
 
 
+def _read_exchange_rates(night: Night) -> Iterator[ObjectResult]:
+    from ingestion.exchange_rates import ExchangeRateSource, sync_exchange_rates
+
+    source = ExchangeRateSource(night.rates_url, night.data.spool)
+    currency = night.settings.company.currency
+    return sync_exchange_rates(night.warehouse, source, currency, night.run_id, night.clock.now())
+
+
 def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]:
     title = TITLES[entry.source]
     tables = {entry.table: f"{title} {entry.name} as received: one row for each version that differs"}
@@ -144,9 +154,11 @@ def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]
     for target in entry.links:
         tables[entry.link_table(target)] = f"{title} associations from {entry.name} to {target}, with their labels"
     hours = settings.freshness.rule(entry.source, entry.name).error_hours or 50
+    first = [raw_key(table) for table, _ in CURRENCIES] if entry.source == "exchange_rates" else []
     for table, description in tables.items():
         yield dg.AssetSpec(
             raw_key(table),
+            deps=first,  # rates are asked for when amounts have landed that need them
             description=description,
             group_name="raw",
             owners=[OWNER],
@@ -202,7 +214,7 @@ def _metadata(result: ObjectResult) -> dict[str, Any]:
 
 
 def _was_read(entry: RawObject, result: ObjectResult, night: Night) -> dg.AssetCheckResult:
-    passed = result.state in ("ok", "empty")
+    passed = result.state in ("ok", "empty", "skipped")
     severity = dg.AssetCheckSeverity.WARN if result.state == "not_permitted" else dg.AssetCheckSeverity.ERROR
     return _checked(entry, "was_read", passed, result.reason or result.state, night, severity)
 

@@ -1,7 +1,8 @@
 """One HTTP session for a source: credentials pinned to one host, bounded retries, client-side limits, whole pages.
 
-Knows no vendor beyond two facts that all of them share: a page is one JSON object, and 401/403 are not worth
-retrying. Tokens never reach a message: they are held by an object without a readable form and scrubbed from answers.
+Knows no vendor beyond two facts that all of them share: a page is one JSON object (a `download` is what its own reader
+makes of it), and 401/403 are not worth retrying. Tokens never reach a message: they are held by an object without a
+readable form and scrubbed from answers.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import random
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import orjson
@@ -26,7 +27,11 @@ from urllib3.util.retry import Retry
 
 RETRIED_STATUSES = frozenset({408, 423, 429, 477, 500, 502, 503, 504, *range(520, 531)})
 LONGEST_WAIT_SECONDS = 300  # a vendor that asks for more is reported, not waited for
+USER_AGENT = "salesops-warehouse"
 PAGE_ATTEMPTS = 4  # times that a page which came back broken is asked for, each with its own bounded retries
+
+
+T = TypeVar("T")
 
 
 class SourceError(Exception):
@@ -89,15 +94,28 @@ class _BearerToken(AuthBase):
         return "<bearer token>"
 
 
+class _NoToken(AuthBase):
+    """For a source that is open to everyone: nothing is added, also not what a .netrc file has for the host."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+    def scrub(self, text: str) -> str:
+        return text
+
+
 class SourceSession:
-    """Reads JSON pages from one origin. Safe to use from several threads; each reads under its own `metered()`."""
+    """Reads JSON pages, or files, from one origin. `token` None: open to everyone.
+
+    Safe to use from several threads; each reads under its own `metered()`.
+    """
 
     def __init__(
         self,
         base_url: str,
-        token: str,
+        token: str | None,
         *,
-        token_name: str,
+        token_name: str = "",
         rate_per_second: float | None = None,
         search_per_second: float | None = None,
         search_paths: tuple[str, ...] = (),
@@ -108,7 +126,9 @@ class SourceSession:
     ):
         self.base_url = base_url.rstrip("/")
         self._origin = _checked_origin(self.base_url)
-        self._auth = _BearerToken(_checked_token(token, token_name), self._origin)
+        self._auth: _BearerToken | _NoToken = _NoToken()
+        if token is not None:
+            self._auth = _BearerToken(_checked_token(token, token_name), self._origin)
         self._token_name = token_name
         self._timeout = timeout_seconds
         self._backoff = backoff_seconds
@@ -116,7 +136,7 @@ class SourceSession:
         self._local = threading.local()
         self._http = requests.Session()
         self._http.auth = self._auth
-        self._http.headers["Accept"] = "application/json"
+        self._http.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
         self._http.trust_env = not _is_loopback(self._origin[1])  # a proxy would never reach a loopback server
         retry = self._retry(attempts)
         self._mount(retry, rate_per_second, search_per_second, search_paths)
@@ -143,6 +163,22 @@ class SourceSession:
     def post(self, path: str, body: Mapping[str, Any], require: str | None = "results") -> Page:
         """POST as a read: the body is a query, so it is as repeatable as a GET."""
         return self._page("POST", path, require, json=body)
+
+    def download(self, path: str, read: Callable[[bytes], T], since: str | None = None) -> Download[T] | None:
+        """The file at `path` as `read` takes it; None when it did not change `since` the stamp that it bore last.
+
+        `read` raises BrokenPage for a body that is not the whole file: it is then asked for again.
+        """
+        label, headers = f"GET {path}", {"Accept": "*/*"} | ({"If-Modified-Since": since} if since else {})
+        accepted = (200, 304) if since else (200,)
+
+        def ask() -> Download[T] | None:
+            answer, body = self._send("GET", path, label, accepted, headers=headers)
+            if answer.status_code == 304:
+                return None
+            return Download(read(body), answer.headers.get("Last-Modified"))
+
+        return self._whole(label, ask)
 
     def scrub(self, text: str) -> str:
         """The text without the token."""
@@ -205,13 +241,17 @@ class SourceSession:
 
     def _page(self, method: str, path: str, require: str | None, **arguments: Any) -> Page:
         label = f"{method} {path}"
+        return self._whole(label, lambda: Page.checked(self._send(method, path, label, **arguments)[1], require))
+
+    def _whole(self, label: str, ask: Callable[[], T]) -> T:
+        """What `ask` gives, asked for again while it comes back broken."""
         reason = ""
         for attempt in range(PAGE_ATTEMPTS):
             if attempt:
                 self.pause(attempt)
             try:
-                return Page.checked(self._send(method, path, label, **arguments), require)
-            except _BrokenPage as error:
+                return ask()
+            except BrokenPage as error:
                 reason = str(error)
         raise PermanentSourceError(f"{label}: {reason} ({PAGE_ATTEMPTS} attempts)")
 
@@ -221,7 +261,9 @@ class SourceSession:
             meter.retries += 1
         time.sleep(self._backoff * (2 ** (attempt - 1) + random()))
 
-    def _send(self, method: str, path: str, label: str, **arguments: Any) -> bytes:
+    def _send(
+        self, method: str, path: str, label: str, accepted: tuple[int, ...] = (200, 207), **arguments: Any
+    ) -> tuple[requests.Response, bytes]:
         meter = getattr(self._local, "meter", None) or Meter()
         meter.requests += 1
         try:
@@ -237,23 +279,23 @@ class SourceSession:
         try:
             body = answer.raw.read(self._max_bytes + 1, decode_content=True)
         except urllib3.exceptions.HTTPError as error:
-            raise _BrokenPage(f"answer broke off ({type(error).__name__})") from None
+            raise BrokenPage(f"answer broke off ({type(error).__name__})") from None
         finally:
             answer.close()
         meter.bytes += len(body)
         if len(body) > self._max_bytes:
             raise PermanentSourceError(f"{label}: answer larger than {self._max_bytes} bytes")
-        if answer.status_code not in (200, 207):
+        if answer.status_code not in accepted:
             self._refuse(answer, body, label)
-        return body
+        return answer, body
 
     def _refuse(self, answer: requests.Response, body: bytes, label: str) -> None:
         status = answer.status_code
         details = _error_details(body)
         message = self._auth.scrub(str(details.get("message") or answer.reason or ""))[:300]
-        if status == 401:
+        if status == 401 and self._token_name:
             raise CredentialsError(f"{label}: {self._token_name} was refused (401): {message}", status)
-        if status == 403:
+        if status == 403 and self._token_name:
             scope = ", ".join(_scopes(details)) or "unknown"
             raise MissingScopeError(scope, f"{label}: not permitted (403), scope needed: {scope}")
         if status in RETRIED_STATUSES:
@@ -276,8 +318,16 @@ class _SearchAdapter(LimiterAdapter):
         return super().send(request, *positional, **arguments)
 
 
-class _BrokenPage(Exception):
-    """An answer with status 200 that is not a whole page."""
+class BrokenPage(Exception):
+    """An answer with status 200 that is not a whole page, or not a whole file."""
+
+
+@dataclass(frozen=True)
+class Download(Generic[T]):
+    """What a file held, and the stamp that it bore."""
+
+    content: T
+    last_modified: str | None
 
 
 @dataclass(frozen=True)
@@ -293,11 +343,11 @@ class Page:
             content = orjson.loads(body)
         except orjson.JSONDecodeError:
             what = "HTML" if body.lstrip()[:1] == b"<" else "truncated or malformed JSON"
-            raise _BrokenPage(f"{what} instead of a page") from None
+            raise BrokenPage(f"{what} instead of a page") from None
         if not isinstance(content, dict):
-            raise _BrokenPage("JSON that is not an object")
+            raise BrokenPage("JSON that is not an object")
         if require is not None and not isinstance(content.get(require), list):
-            raise _BrokenPage(f"no `{require}` list")
+            raise BrokenPage(f"no `{require}` list")
         return cls(body, content)
 
 

@@ -157,12 +157,18 @@ class DuplicatesRule(_Section):
 
 FRESHNESS_DEFAULTS = FreshnessRule(warn_hours=26, error_hours=50, on_error="block")
 DUPLICATES_DEFAULTS = DuplicatesRule(max_new_groups=10, max_new_rate=0.001, max_new_shared_emails=0, on_error="block")
+# A bank day has 24 hours here. What a stale rate cannot convert is NULL and listed: no reason to keep the rest back.
+OBJECT_DEFAULTS = {
+    ("exchange_rates", "reference_rates"): FreshnessRule(
+        warn_hours=50, error_hours=122, event_warn_business_hours=48, event_error_business_hours=120, on_error="flag"
+    )
+}
 # Newest event: a working week without one deal, call or contact touched is a broken integration, not a holiday.
 EVENT_DEFAULTS = {("hubspot", "deals"): (27.0, 45.0), ("hubspot", "contacts"): (27.0, 45.0)}
 
 
 class Freshness(FreshnessRule):
-    """Thresholds for every object; `[freshness.<source>.<object>]` overrides them."""
+    """Thresholds for every object but exchange rates; `[freshness.<source>.<object>]` overrides them."""
 
     hubspot: dict[str, FreshnessRule] = {}
     spreadsheets: dict[str, FreshnessRule] = {}
@@ -173,7 +179,8 @@ class Freshness(FreshnessRule):
         return _check_objects(self)
 
     def rule(self, source: str, name: str) -> FreshnessRule:
-        rule = _override(FRESHNESS_DEFAULTS, self, getattr(self, source).get(name))
+        own = OBJECT_DEFAULTS.get((source, name))
+        rule = _override(FRESHNESS_DEFAULTS, self, own, getattr(self, source).get(name))
         warn, error = EVENT_DEFAULTS.get((source, name), (None, None))
         return rule.model_copy(
             update={
@@ -233,8 +240,8 @@ class Settings(_Section):
         return not (self.sources.hubspot.enabled or self.sources.spreadsheets.enabled)
 
     def is_enabled(self, source: str) -> bool:
-        """The practice company has its HubSpot, and sheets of contracts and targets."""
-        is_practised = self.is_practice and source in ("hubspot", "spreadsheets")
+        """The practice company has its HubSpot, sheets of contracts and targets, and its bank's rates."""
+        is_practised = self.is_practice and source in ("hubspot", "spreadsheets", "exchange_rates")
         return is_practised or getattr(self.sources, source).enabled
 
     def object_rows(self) -> list[dict[str, Any]]:

@@ -51,6 +51,7 @@ def main(environ: Mapping[str, str]) -> int:
     if settings.is_practice:
         with _practice_copy(settings, data) as company:
             _hubspot(company.url, company.token, findings)
+            _exchange_rates(company.rates_url, findings)
     elif settings.sources.hubspot.enabled:
         try:
             _hubspot(settings.sources.hubspot.base_url, config.hubspot_token(environ), findings)
@@ -59,6 +60,8 @@ def main(environ: Mapping[str, str]) -> int:
             findings.add(CONFIGURATION, str(error))
     if settings.sources.spreadsheets.enabled:
         _spreadsheets(settings, data, findings)
+    if settings.sources.exchange_rates.enabled and not settings.is_practice:
+        _exchange_rates(settings.sources.exchange_rates.base_url, findings)
     _published(settings, data, findings)
     print()
     for advice in findings.advice:
@@ -74,7 +77,11 @@ def _configured(settings: Settings, data: DataDirectory, environ: Mapping[str, s
     _say("Configuration", str(path) if path.exists() else "none (salesops.toml): the practice company is used")
     _say("Company", f"{settings.company_name}, {company.timezone}, {company.currency}, country {company.country}")
     _say("Data directory", f"{data.root}{'' if data.root.exists() else ' (not there yet)'}")
-    for source, title in (("hubspot", "HubSpot"), ("spreadsheets", "Spreadsheets")):
+    for source, title in (
+        ("hubspot", "HubSpot"),
+        ("spreadsheets", "Spreadsheets"),
+        ("exchange_rates", "Exchange rates"),
+    ):
         if not settings.is_enabled(source):
             _say(title, "not enabled: not asked")
     if settings.sources.hubspot.enabled:
@@ -171,6 +178,19 @@ def _spreadsheets(settings: Settings, data: DataDirectory, findings: Findings) -
             findings.add(CONFIGURATION, f"sources.spreadsheets.mappings: there is no file {mapping}")
 
 
+def _exchange_rates(base_url: str, findings: Findings) -> None:
+    from ingestion.exchange_rates import ExchangeRateSource
+    from ingestion.session import SourceError
+
+    try:
+        newest = ExchangeRateSource(base_url, attempts=2).check()
+    except SourceError as error:
+        _say("Exchange rates", f"not readable: {error}")
+        findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
+        return
+    _say("Exchange rates", f"{base_url} answers: rates up to {newest}; the night asks when an amount needs them")
+
+
 def _published(settings: Settings, data: DataDirectory, findings: Findings) -> None:
     """The third clock: how old is what people read, and what in it is older than the company allows."""
     from salesops.publication import reading
@@ -196,7 +216,7 @@ def _published(settings: Settings, data: DataDirectory, findings: Findings) -> N
         rule = settings.freshness.rule(source, name)
         hours = None if extracted is None else (clock.now() - extracted) / timedelta(hours=1)
         late = hours is not None and rule.error_hours is not None and hours > rule.error_hours
-        if state in ("stale", "failed") or late:
+        if state in ("stale", "failed") or (late and state != "not_needed"):
             findings.add(STALE, f"{source}.{name} is {state}, read {_when(extracted, clock)}: {reason or 'too old'}")
         elif state == "not_permitted":
             findings.advice.append(f"{source}.{name} was not permitted on the last night: {reason}")

@@ -6,14 +6,16 @@ an empty Sunday is not an outage), and the last publication (which the summary a
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from salesops.config import Company, FreshnessRule
 
 CLOCK_SKEW = timedelta(hours=24)
+FRANKFURT = ZoneInfo("Europe/Berlin")  # whose clock the central bank publishes by
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class ObjectAge:
     latest_stamp_at: datetime | None
     rows: int
 
+    @property
+    def event_unit(self) -> str:
+        return "hours of bank days" if self.source == "exchange_rates" else "business hours"
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -42,6 +48,8 @@ def judge(age: ObjectAge, rule: FreshnessRule, now: datetime, as_of: datetime, e
         return Judgement("failed", f"holds an event at {age.latest_stamp_at:%Y-%m-%d %H:%M}, later than now + 24 h")
     if age.state == "not_permitted":
         return Judgement("warned", age.reason or "not permitted")
+    if age.state == "skipped":
+        return Judgement("passed", age.reason or "not asked")
     if age.last_success_at is None:
         return Judgement("warned", f"never read: {age.reason or age.state}")
     findings = [
@@ -50,7 +58,7 @@ def judge(age: ObjectAge, rule: FreshnessRule, now: datetime, as_of: datetime, e
     ]  # fmt: skip
     if age.rows and event_hours is not None:
         findings.append(
-            _over("newest event", event_hours, "business hours before the as-of instant",
+            _over("newest event", event_hours, f"{age.event_unit} before the as-of instant",
                   rule.event_warn_business_hours, rule.event_error_business_hours)
         )  # fmt: skip
     for level in ("failed", "warned"):
@@ -64,12 +72,36 @@ def judge(age: ObjectAge, rule: FreshnessRule, now: datetime, as_of: datetime, e
 
 def business_hours_between(start: datetime, end: datetime, company: Company, holidays: Container[date]) -> float:
     """Hours of the company's working time in [start, end]; 0 when end is not after start."""
-    hours, zone = timedelta(0), company.zone
-    day, last = start.astimezone(zone).date(), end.astimezone(zone).date()
-    while day <= last:
+    zone, hours = company.zone, company.business_hours
+    return _overlap(
+        start,
+        end,
+        holidays,
+        lambda day: (datetime.combine(day, hours.start, zone), datetime.combine(day, hours.end, zone)),
+    )
+
+
+def bank_hours_between(start: datetime, end: datetime, holidays: Container[date]) -> float:
+    """Hours of [start, end] that belong to a bank day: each begins when the day before it is published, at 16:00."""
+    return _overlap(
+        start,
+        end,
+        holidays,
+        lambda day: (
+            datetime.combine(day - timedelta(days=1), time(16), FRANKFURT),
+            datetime.combine(day, time(16), FRANKFURT),
+        ),
+    )
+
+
+def _overlap(
+    start: datetime, end: datetime, holidays: Container[date], window: Callable[[date], tuple[datetime, datetime]]
+) -> float:
+    """Hours of [start, end] inside the windows of working days."""
+    hours, day = timedelta(0), start.date() - timedelta(days=1)
+    while day <= end.date() + timedelta(days=1):
         if day.weekday() < 5 and day not in holidays:
-            opens = datetime.combine(day, company.business_hours.start, zone)
-            closes = datetime.combine(day, company.business_hours.end, zone)
+            opens, closes = (edge.astimezone(UTC) for edge in window(day))
             hours += max(min(closes, end) - max(opens, start), timedelta(0))
         day += timedelta(days=1)
     return hours / timedelta(hours=1)

@@ -61,6 +61,7 @@ class Night:
     publish_to: Path
     base_url: str
     token: str
+    rates_url: str = ""
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     objects: list[Any] = field(default_factory=list)
     checks: list[CheckRow] = field(default_factory=list)
@@ -158,6 +159,7 @@ def opened(
     event_cut = _instant("--as-of", as_of)
     known_cut = _instant("--known-as-of", known_as_of)
     base_url, token = settings.sources.hubspot.base_url, ""
+    rates_url = settings.sources.exchange_rates.base_url
     if settings.sources.hubspot.enabled:
         token = config.hubspot_token(environ)
         _refuse_bad_token(base_url, token)
@@ -171,14 +173,14 @@ def opened(
             since = seen and seen - A_MOMENT
             running = practice.running(data.sandbox, settings.practice, today, faults, since, data.practice_drop)
             company = stack.enter_context(running)
-            base_url, token = company.url, company.token
+            base_url, token, rates_url = company.url, company.token, company.rates_url
             clock = Clock.at_least(max(company.now + practice.MORNING, seen or company.now))
         now = clock.now()
         for option, instant in (("--as-of", event_cut), ("--known-as-of", known_cut)):
             if instant is not None and instant > now:
                 raise ConfigError(f"{option} {instant.isoformat()} is in the future (it is {now:%Y-%m-%dT%H:%M:%SZ})")
         target = (publish_to or data.published).resolve()
-        yield Night(settings, data, clock, event_cut or now, known_cut, target, base_url, token)
+        yield Night(settings, data, clock, event_cut or now, known_cut, target, base_url, token, rates_url)
 
 
 @contextmanager

@@ -28,6 +28,7 @@ class RunningPractice:
 
     url: str
     token: str
+    rates_url: str
     now: datetime
 
 
@@ -102,4 +103,5 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> RunningPractice:
         raise ConfigError("the practice company did not start; its own message is above")
     answer = json.loads(line)
     now = datetime.fromisoformat(answer["now"])
-    return RunningPractice(answer["url"], answer["token"], now if now.tzinfo else now.replace(tzinfo=UTC))
+    now = now if now.tzinfo else now.replace(tzinfo=UTC)
+    return RunningPractice(answer["url"], answer["token"], answer["rates_url"], now)

@@ -92,6 +92,9 @@ def _show_sources(console: Console, night: Night) -> None:
         console.print()
     for (source, state, reason), names in _unread(night).items():
         _line(console, f"{source} {', '.join(names)} {state}: {reason}")
+    for result in night.objects:
+        if result.state == "skipped":
+            _line(console, f"{TITLES.get(result.source, result.source)}: {result.reason}")
 
 
 def _unread(night: Night) -> dict[tuple[str, str, str], list[str]]:

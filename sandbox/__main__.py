@@ -12,12 +12,13 @@ import signal
 import sys
 import threading
 import time
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from sandbox import sheets, truth
 from sandbox.faults import parse
+from sandbox.servers import exchange_rates
 from sandbox.servers.hubspot import DEFAULT_TOKEN, serve
 from sandbox.store import iso
 from sandbox.world import LIVED_DAYS, SIZES, World, load
@@ -102,11 +103,16 @@ def run_server(arguments: argparse.Namespace) -> None:
     with (
         (arguments.state / "requests.jsonl").open("w", buffering=1) as log,
         serve(world, arguments.fault, arguments.port, arguments.token, arguments.limits) as portal,
+        exchange_rates.serve(
+            world.rates,
+            lambda: datetime.fromtimestamp(world.now / 1000, UTC),
+            [spec for spec in arguments.fault if exchange_rates.concerns(spec)],
+        ) as bank,
     ):
         portal.log_file = log
         portal.on_tick = lambda: _keep(world, arguments)
         _keep(world, arguments)
-        print(json.dumps({"url": portal.url, "token": portal.token, **ready}), flush=True)
+        print(json.dumps({"url": portal.url, "token": portal.token, "rates_url": bank.url, **ready}), flush=True)
         stopped.wait()
 
 

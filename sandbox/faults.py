@@ -43,6 +43,7 @@ ANSWER_FAULTS = {
     "not_found": (1, FOR_EVER),
     "locked": (3, 1),
     "moved": (3, 1),
+    "not_yet": (1, FOR_EVER),
 }
 DATA_FAULTS = ("duplicates", "dirty_values", "restamp", "stale")
 _SPEC = re.compile(r"(?P<name>[a-z_]+)(:(?P<argument>[^@]+))?(@(?P<nth>\d+)(x(?P<times>\d+))?)?$")

@@ -1,6 +1,7 @@
 """Write public_holidays.csv: public holidays of the countries we sell in, from the `holidays` library.
 
-Category public, plus Sweden's de facto eves; nationwide only. Run by hand when a country or a year is added:
+Category public, plus Sweden's de facto eves; nationwide only. XECB: closing days of the euro's payment system. Run by
+hand when a country or a year is added:
 `python dbt/seeds/make_holidays.py`. The night reads the file, never the library.
 """
 
@@ -13,6 +14,7 @@ import holidays
 
 YEARS = range(2015, 2036)
 COUNTRIES = ("SE", "FI", "NO", "DK", "DE", "GB", "US")
+BANK = "XECB"
 TARGET = Path(__file__).with_name("public_holidays.csv")
 
 
@@ -25,6 +27,8 @@ def rows() -> list[tuple[str, str, str, str]]:
         if country == "SE":
             eves = holidays.country_holidays(country, years=YEARS, categories=("de_facto",))
             found += [(country, day.isoformat(), name, "de_facto") for day, name in eves.items() if day not in public]
+    closed = holidays.financial_holidays(BANK, years=YEARS)
+    found += [(BANK, day.isoformat(), name, "bank") for day, name in closed.items()]
     return sorted(found)
 
 

@@ -127,19 +127,20 @@ def test_every_blocking_gate_hangs_on_something_that_publish_waits_for(definitio
     assert {gate.asset_key for gate in gates} <= waits_for
 
 
-@pytest.mark.parametrize("source", ["hubspot", "spreadsheets"])
+@pytest.mark.parametrize("source", ["hubspot", "spreadsheets", "exchange_rates"])
 def test_every_object_of_an_enabled_source_has_its_gate_and_its_counts(source):
     from dagster_project.checks import build_checks
     from dagster_project.ingest import build_ingest
 
-    settings = Settings(sources=Sources.model_validate({source: {}}))
+    others = {"spreadsheets": {}} if source == "exchange_rates" else {}  # rates alone are no company: practice
+    settings = Settings(sources=Sources.model_validate({source: {}, **others}))
     gates = {spec.name for spec in build_checks(settings).check_specs}
-    asset, *_ = build_ingest(settings)
+    asset = next(asset for asset in build_ingest(settings) if asset.node_def.name == source)
     counted = {(spec.asset_key.path[-1], spec.name) for spec in asset.check_specs}
     for entry in ALL_OBJECTS:
-        enabled = entry.source == source
+        enabled = entry.source in (source, *others)
         assert (f"{entry.source}_{entry.name}_is_fresh" in gates) == enabled
-        assert ((f"{entry.source}__{entry.name}", "counts_balance") in counted) == enabled
+        assert ((f"{entry.source}__{entry.name}", "counts_balance") in counted) == (entry.source == source)
 
 
 def test_was_read_never_blocks_and_counts_balance_does():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import dagster as dg
 import duckdb
 import pytest
@@ -126,3 +128,51 @@ def test_a_token_that_expires_while_it_is_used_is_a_matter_of_credentials(night,
     failed = {n: ObjectResult("hubspot", n, "failed", str(caught.value)) for n in ("deals", "owners", "pipelines")}
     run(night, monkeypatch, read_all(failed))
     assert "HUBSPOT_ACCESS_TOKEN" in night.credentials_error
+
+
+def rates_after(night: Night, monkeypatch, currency: str, rates_url: str) -> tuple[dict, set]:
+    """A night whose CRM lands one deal in `currency`; the rates' result and the failed checks."""
+    from ingestion import landing
+    from ingestion.landing import Batch, Spool
+    from ingestion.objects import HUBSPOT, find
+
+    def reader(of: Night):
+        spool = Spool(of.data.root / "deal")
+        spool.add_row("1", {"properties": {"amount": "5", "deal_currency_code": currency}})
+        failed = ObjectResult("hubspot", "", "failed", "x")
+        for entry in HUBSPOT:
+            if entry.name != "deals":
+                yield dataclasses.replace(failed, object=entry.name)
+        with of.warehouse() as connection:
+            yield landing.land(connection, Batch(find("hubspot", "deals"), spool, "run", of.clock.now()))
+
+    night.rates_url = rates_url
+    result, ran = run(night, monkeypatch, reader)
+    assert result.success and ran == ["afterwards"]
+    return {r.object: r for r in night.objects if r.source == "exchange_rates"}, failed_checks(result)
+
+
+def test_rates_are_asked_after_the_deals_have_landed(night, monkeypatch):
+    from sandbox.rates import ReferenceRates
+    from sandbox.servers import exchange_rates
+
+    with exchange_rates.serve(ReferenceRates(), night.clock.now) as bank:
+        results, failed = rates_after(night, monkeypatch, "NOK", bank.url)
+    assert results["reference_rates"].state == "ok" and results["reference_rates"].rows_appended > 1000
+    assert "exchange_rates__reference_rates" not in {table for table, _ in failed}
+
+
+def test_rates_that_no_deal_needs_are_not_asked_and_no_check_is_red(night, monkeypatch):
+    results, failed = rates_after(night, monkeypatch, "SEK", "http://127.0.0.1:9")
+    assert results["reference_rates"].state == "skipped"
+    assert "exchange_rates__reference_rates" not in {table for table, _ in failed}
+
+
+def test_a_bank_that_is_down_is_said_and_the_night_goes_on(night, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _: None)  # the retries' own waits
+    results, failed = rates_after(night, monkeypatch, "NOK", "http://127.0.0.1:9/stats")
+    assert results["reference_rates"].state == "failed" and "eurofxref-hist.zip" in results["reference_rates"].reason
+    assert ("exchange_rates__reference_rates", "was_read") in failed
+    from salesops import night as nights
+
+    assert nights._exit_code(night, published=True) == 3

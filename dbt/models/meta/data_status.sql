@@ -16,9 +16,19 @@ with rows_held as (
     {%- endfor %}
 ),
 
+-- rates age in hours of bank days, each of which begins at 16:00 the day before: when the rates before it were published
 working_days as (
-    select opens_at, closes_at from {{ ref('calendar') }}
+    select 'company' as clock, opens_at, closes_at from {{ ref('calendar') }}
     where country = '{{ var("company_country") }}' and is_working_day and opens_at is not null and opens_at <= {{ as_of() }}
+    union all
+    select 'bank', {{ local_instant('bank_days.day_before', '16:00', "'Europe/Berlin'") }}, {{ local_instant('bank_days.date', '16:00', "'Europe/Berlin'") }}
+    from (
+        select calendar.date, cast(calendar.date - interval 1 day as date) as day_before
+        from {{ ref('calendar') }} as calendar
+        left join {{ ref('public_holidays') }} as closed on calendar.date = closed.date and closed.country = 'XECB'
+        where calendar.country = '{{ var("company_country") }}' and closed.date is null and {{ iso_weekday('calendar.date') }} <= 5
+            and calendar.date <= cast({{ as_of_date() }} + interval 3 day as date)
+    ) as bank_days
 ),
 
 event_ages as (
@@ -26,7 +36,8 @@ event_ages as (
         'greatest(working_days.opens_at, rows_held.newest_event_at)', 'least(working_days.closes_at, ' ~ as_of() ~ ')'
     ) }}) / 3600 as event_age_business_hours
     from rows_held
-    inner join working_days on working_days.closes_at > rows_held.newest_event_at
+    inner join working_days on working_days.closes_at > rows_held.newest_event_at and working_days.opens_at <= {{ as_of() }}
+        and working_days.clock = case when rows_held.source = 'exchange_rates' then 'bank' else 'company' end
     group by rows_held.source, rows_held.object
 ),
 
@@ -46,6 +57,7 @@ judged as (
     select *, case
         when not coalesce(is_enabled, false) then 'not_enabled'
         when state = 'not_permitted' then 'not_permitted'
+        when state = 'skipped' then 'not_needed'
         when state is null or state not in ('ok', 'empty') then 'failed'
         when extract_age_hours > error_hours or event_age_business_hours > event_error_business_hours then 'stale'
         when coalesce(row_count, 0) = 0 then 'empty'

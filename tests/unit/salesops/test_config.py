@@ -40,7 +40,13 @@ def test_the_example_shows_the_defaults():
     assert settings.sources.hubspot.enabled and not settings.sources.spreadsheets.enabled
     assert settings.company == config.Company(name="Example AB")
     assert settings.leads == config.Leads() and settings.practice == config.Practice()
-    for entry in (("hubspot", "deals"), ("hubspot", "calls"), ("spreadsheets", "targets")):
+    assert settings.sources.exchange_rates == config.ExchangeRateSettings(enabled=False)
+    for entry in (
+        ("hubspot", "deals"),
+        ("hubspot", "calls"),
+        ("spreadsheets", "targets"),
+        ("exchange_rates", "reference_rates"),
+    ):
         assert settings.freshness.rule(*entry) == config.Freshness().rule(*entry)
     assert settings.duplicates.rule("hubspot", "contacts") == config.DUPLICATES_DEFAULTS
 
@@ -73,6 +79,9 @@ def test_the_example_names_every_key():
         ("[freshness]\nwarn_hours = 0", "freshness.warn_hours", "greater than 0"),
         ("[sources.hubspot]\nbase_url = 'http://api.hubapi.com'", "base_url", "loopback"),
         ("[sources.hubspot]\nbase_url = 'https://me:secret@x.y'", "base_url", "credentials"),
+        ("[sources.exchange_rates]\nbase_url = 'http://www.ecb.europa.eu'", "base_url", "loopback"),
+        ("[sources.exchange_rates]\nkey = 'x'", "sources.exchange_rates.key", "base_url"),
+        ("[freshness.exchange_rates.rates]\nwarn_hours = 1", "rates", "reference_rates"),
         ("[practice]\nsize = 'huge'", "practice.size", "'small'"),
     ],
 )
@@ -125,3 +134,26 @@ def test_every_object_has_its_settings_row(tmp_path):
     assert not by_name["hubspot", "leads"]["is_required"]
     assert not by_name["spreadsheets", "deals"]["is_enabled"]
     assert all(row["warn_hours"] and row["error_hours"] and row["on_error"] for row in rows)
+
+
+def test_rates_are_asked_only_where_they_are_configured_and_at_the_practice_company(tmp_path):
+    assert config.Settings().is_enabled("exchange_rates")
+    assert not load(tmp_path, "[sources.hubspot]").is_enabled("exchange_rates")
+    assert not load(tmp_path, "[sources.hubspot]\n[sources.exchange_rates]\nenabled = false").is_enabled(
+        "exchange_rates"
+    )
+    both = load(tmp_path, "[sources.hubspot]\n[sources.exchange_rates]")
+    assert both.is_enabled("exchange_rates") and not both.is_practice
+    assert both.sources.exchange_rates.base_url == "https://www.ecb.europa.eu/stats/eurofxref"
+    assert load(tmp_path, "[sources.exchange_rates]").is_practice, "rates alone are no company"
+
+
+def test_rates_have_thresholds_of_their_own(tmp_path):
+    """Hours that fit a CRM would call every weekend an outage; and stale rates are said, not held against the rest."""
+    general = load(tmp_path, "[freshness]\nwarn_hours = 26\nerror_hours = 50\non_error = 'block'")
+    rule = general.freshness.rule("exchange_rates", "reference_rates")
+    assert (rule.event_warn_business_hours, rule.event_error_business_hours) == (48, 120)
+    assert (rule.error_hours, rule.on_error) == (122, "flag")
+    own = load(tmp_path, "[freshness.exchange_rates.reference_rates]\non_error = 'block'\nerror_hours = 60")
+    rule = own.freshness.rule("exchange_rates", "reference_rates")
+    assert (rule.error_hours, rule.on_error, rule.event_error_business_hours) == (60, "block", 120)

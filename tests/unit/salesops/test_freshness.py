@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from salesops.config import Company, FreshnessRule
-from salesops.freshness import ObjectAge, business_hours_between, judge
+from salesops.config import Company, Freshness, FreshnessRule
+from salesops.freshness import ObjectAge, bank_hours_between, business_hours_between, judge
 
 NOW = datetime(2026, 3, 31, 1, 15, tzinfo=UTC)
 RULE = FreshnessRule(
@@ -91,3 +91,39 @@ def at(text: str) -> datetime:
 def test_business_hours_leave_out_nights_weekends_and_holidays(start, end, hours):
     holidays = {date(2026, 4, 3), date(2026, 4, 6)}
     assert business_hours_between(at(start), at(end), COMPANY, holidays) == hours
+
+
+EASTER = {date(2026, 4, 3): "Good Friday", date(2026, 4, 6): "Easter Monday"}
+
+
+@pytest.mark.parametrize(
+    ("newest", "night", "hours", "level"),
+    [
+        ("2026-03-24", "2026-03-25 03:15", 11.25, "passed"),
+        ("2026-03-20", "2026-03-23 03:15", 11.25, "passed"),
+        ("2026-04-02", "2026-04-07 15:59", 23.98, "passed"),
+        ("2026-04-02", "2026-04-08 03:15", 35.25, "passed"),
+        ("2026-04-02", "2026-04-09 03:15", 59.25, "warned"),
+        ("2026-03-26", "2026-04-02 16:00", 120, "warned"),
+        ("2026-03-26", "2026-04-06 03:15", 120, "warned"),
+        ("2026-03-26", "2026-04-07 03:15", 131.25, "failed"),
+    ],
+    ids=[
+        "yesterday's", "Friday's on Monday", "Thursday's on Easter Tuesday", "one day is missing", "two are",
+        "five bank days", "Easter adds none", "the next bank day",
+    ],
+)  # fmt: skip
+def test_rates_age_in_bank_days_through_weekends_easter_and_summer_time(newest, night, hours, level):
+    published = at(f"{newest} 16:00")
+    age_hours = bank_hours_between(published, at(night), EASTER)
+    assert age_hours == pytest.approx(hours, abs=0.01)
+    rule = Freshness().rule("exchange_rates", "reference_rates")
+    last = {"last_success_at": at(night), "newest_event_at": published, "latest_stamp_at": published}
+    judged = judge(age(source="exchange_rates", **last), rule, at(night), at(night), age_hours)
+    assert judged.level == level and ("hours of bank days" in judged.reason) == (level != "passed")
+
+
+def test_rates_that_nobody_needs_are_not_late():
+    idle = age(source="exchange_rates", state="skipped", reason="not asked: no amount ..", last_success_at=None, rows=0)
+    judged = judge(idle, Freshness().rule("exchange_rates", "reference_rates"), NOW, NOW, None)
+    assert (judged.level, judged.reason) == ("passed", "not asked: no amount ..")

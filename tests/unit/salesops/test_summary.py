@@ -48,6 +48,12 @@ def test_one_cause_for_many_objects_is_said_once(night):
     assert "3 warned, 3 failed" in text
 
 
+def test_a_source_that_was_not_asked_says_why(night):
+    reason = "not asked: no amount is in another currency than SEK"
+    night.objects = [ObjectResult("exchange_rates", "reference_rates", "skipped", reason)]
+    assert f"Exchange rates: {reason}" in shown(night, Outcome(False, [], 1))
+
+
 def test_a_failed_check_shows_its_worst_rows_and_says_that_there_are_more(night):
     rows = [f"row {number}" for number in range(9)]
     night.note("pipeline/contacts", "is_good", "failed", "9 bad rows", is_blocking=True, worst=rows)

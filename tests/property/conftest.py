@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-MODELS = ("win_rate", "sales_cycle", "sales_cycle_cohort", "pipeline_open", "retention")
+MODELS = ("win_rate", "sales_cycle", "sales_cycle_cohort", "pipeline_open", "retention", "churn_curve")
 ZONE = ZoneInfo("Europe/Stockholm")
 AS_OF = datetime(2026, 3, 31, 20, 0, tzinfo=UTC)
 TODAY = AS_OF.astimezone(ZONE).date()
@@ -30,7 +30,9 @@ INPUTS = {
     "owners": "owner_key varchar, name varchar, email varchar",
     "contracts": """contract_key varchar, customer_key varchar, deal_key varchar, start_date date, end_date date,
         arr_base decimal(18, 2), acquiring_owner_key varchar, acquiring_team varchar, segment_at_win varchar,
-        industry_at_win varchar, country_at_win varchar, source_at_win varchar""",
+        industry_at_win varchar, employees_band_at_win varchar, country_at_win varchar, source_at_win varchar,
+        discount_band varchar""",
+    "deal_stage_visits": "deal_key varchar, is_skip boolean",
     "calendar": "country varchar, date date, month_start date",
     "stages": "source varchar, pipeline_id varchar, pipeline varchar, present_pipeline varchar, is_sales boolean",
 }

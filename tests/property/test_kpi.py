@@ -1,13 +1,12 @@
 """The SQL of the deal KPIs against plain Python, on random deals: the compiled models run in an in-memory DuckDB.
 
 Here: Kaplan-Meier, cumulative incidence and restricted means of `sales_cycle_cohort`, `win_rate` and `sales_cycle` by
-member and period, `pipeline_open` day by day, `retention` customer by customer. Not here: worked numbers of the
-catalogue (dbt unit tests in dbt/models/kpi).
+member and period, `pipeline_open` day by day. Not here: worked numbers of the catalogue (dbt unit tests in
+dbt/models/kpi), and what becomes of customers (test_customers.py).
 """
 
 from __future__ import annotations
 
-import itertools
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -324,111 +323,3 @@ def test_the_running_stock_is_the_stock_of_each_day(run, drawn):
     names = ("open_count", "open_value", "overdue_count", "overdue_value", "missing_amount_count")
     found = {(r["snapshot_date"], r["dimension"], r["member_key"]): tuple(r[name] for name in names) for r in rows}
     assert found == stock(versions)
-
-
-# --- contracts ---------------------------------------------------------------------------------------------------
-
-FIRST_DAY = date(2023, 1, 1)
-agreements = st.lists(
-    st.tuples(
-        st.sampled_from(["north", "south", "west"]),
-        st.integers(0, 1150),
-        st.one_of(st.none(), st.integers(-3, 700)),
-        st.one_of(st.none(), st.integers(-1, 50)),
-        st.sampled_from(["ann", "bo", None]),
-    ),
-    min_size=1,
-    max_size=9,
-)
-
-
-def contracts_of(drawn: list[tuple]) -> list[dict]:
-    return [
-        {
-            "contract_key": f"k{number}",
-            "customer_key": customer,
-            "start_date": FIRST_DAY + timedelta(days=start),
-            "end_date": None if length is None else FIRST_DAY + timedelta(days=start + length),
-            "arr_base": arr,
-            "acquiring_team": team,
-        }
-        for number, (customer, start, length, arr, team) in enumerate(drawn)
-    ]
-
-
-def yearly_value(contracts: list[dict], day: date) -> int:
-    """What a customer pays a year on a day; a pause, or an end, of up to 60 days goes on with the last value."""
-    running = [c for c in contracts if c["start_date"] <= day and (c["end_date"] or date.max) >= day]
-    if running:
-        return sum(c["arr_base"] for c in running)
-    past = [c["end_date"] for c in contracts if c["end_date"] and c["end_date"] < day]
-    if not past:
-        return 0
-    last = max(past)
-    following = min((c["start_date"] for c in contracts if c["start_date"] > day), default=None)
-    pause = ((following or TODAY) - last).days - 1
-    undecided = following is None or following - last > timedelta(days=61)
-    if pause <= 60 or (undecided and (TODAY - last).days - 1 <= 60):
-        return yearly_value(contracts, last)
-    return 0
-
-
-def retained(contracts: list[dict]) -> dict[tuple, tuple]:
-    customers: dict[str, list[dict]] = {}
-    for contract in contracts:
-        customers.setdefault(contract["customer_key"], []).append(contract)
-    usable = {
-        key: mine
-        for key, mine in customers.items()
-        if all(
-            c["arr_base"] is not None and c["arr_base"] >= 0 and (c["end_date"] or date.max) >= c["start_date"]
-            for c in mine
-        )
-    }
-    found: dict[tuple, list[tuple[int, int]]] = {}
-    for month, last in months_before_today():
-        for mine in usable.values():
-            team = min(mine, key=lambda c: (c["start_date"], c["contract_key"]))["acquiring_team"] or "unknown"
-            a_year_ago = date(last.year - 1, last.month, 1)
-            ends = dict(months_before_today())
-            values = (yearly_value(mine, ends[a_year_ago]) if a_year_ago in ends else 0, yearly_value(mine, last))
-            if any(values):
-                found.setdefault((month, "company", "all"), []).append(values)
-                found.setdefault((month, "team", team), []).append(values)
-    return {key: figures(pairs) for key, pairs in found.items()}
-
-
-def months_before_today() -> list[tuple[date, date]]:
-    starts = [date(year, month, 1) for year in range(FIRST_DAY.year, TODAY.year + 1) for month in range(1, 13)]
-    months = [(start, following - timedelta(days=1)) for start, following in itertools.pairwise(starts)]
-    return [(start, last) for start, last in months if last < TODAY]
-
-
-def figures(pairs: list[tuple[int, int]]) -> tuple:
-    base = sum(before for before, _ in pairs)
-    stayed = [(before, after) for before, after in pairs if before]
-    return (
-        base,
-        sum(after for _, after in pairs),
-        sum(after for before, after in pairs if not before),
-        sum(before for before, after in stayed if not after),
-        sum(min(before, after) for before, after in stayed) / base if base else None,
-        sum(after for _, after in stayed) / base if base else None,
-        len(stayed),
-        sum(not after for _, after in stayed),
-    )
-
-
-@pytest.mark.dbt
-@RELAXED
-@given(drawn=agreements)
-@example(drawn=[("north", 0, 99, 10, "ann"), ("north", 160, None, 20, None)])  # a pause of 60 days
-@example(drawn=[("north", 0, 99, 10, "ann"), ("north", 161, None, 20, None)])  # 61 days are churn
-def test_retention_of_every_month_and_team(run, drawn):
-    contracts = contracts_of(drawn)
-    days = [FIRST_DAY + timedelta(days=n) for n in range((TODAY - FIRST_DAY).days + 40)]
-    calendar = [{"country": "SE", "date": day, "month_start": day.replace(day=1)} for day in days]
-    rows = run("retention", {"contracts": contracts, "calendar": calendar}, "dimension in ('company', 'team')")
-    names = ("opening_arr", "closing_arr", "new_arr", "churn", "grr", "nrr", "customer_count", "churned_count")
-    found = {(r["month"], r["dimension"], r["member_key"]): tuple(r[name] for name in names) for r in rows}
-    assert found == {key: pytest.approx(value) for key, value in retained(contracts).items()}

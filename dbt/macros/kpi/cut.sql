@@ -6,15 +6,15 @@
 
 {% macro cut_grains() %}{{ return(['week', 'month', 'quarter', 'all']) }}{% endmacro %}
 
-{# Each is also the fact column that holds its members; `owner` alone has a key beside its label. #}
-{% macro cut_dimensions() %}
-    {{ return(['company', 'team', 'owner', 'segment', 'industry', 'country', 'source', 'product', 'order_type', 'deal_size_band', 'pipeline']) }}
+{# Each is also the fact column that holds its members; `owner` alone has a key beside its label. `more`: what one table is cut by besides. #}
+{% macro cut_dimensions(more=[]) %}
+    {{ return(['company', 'team', 'owner', 'segment', 'industry', 'country', 'source', 'product', 'order_type', 'deal_size_band', 'pipeline'] + more) }}
 {% endmacro %}
 
 {# The member of a row for the dimension in `dimension`: `what` is its key or its label. With a `suffix` (_0, _1) the member columns bear it. #}
-{% macro cut_member(what, dimension, suffix='') -%}
+{% macro cut_member(what, dimension, suffix='', more=[]) -%}
     {%- set cases = [] -%}
-    {%- for name in salesops.cut_dimensions() -%}
+    {%- for name in salesops.cut_dimensions(more) -%}
         {%- set column = ('owner_key' if name == 'owner' and what == 'key' else name) ~ suffix -%}
         {%- do cases.append("when '" ~ name ~ "' then " ~ ("'all'" if name == 'company' else "coalesce(" ~ column ~ ", 'unknown')")) -%}
     {%- endfor -%}
@@ -22,23 +22,23 @@
 {%- endmacro %}
 
 {# One row per dimension, to cross join with. #}
-{% macro cut_dimension_rows() -%}{{ salesops.text_rows(salesops.as_rows(salesops.cut_dimensions()), ['dimension']) }}{%- endmacro %}
+{% macro cut_dimension_rows(more=[]) -%}{{ salesops.text_rows(salesops.as_rows(salesops.cut_dimensions(more)), ['dimension']) }}{%- endmacro %}
 
 {# Facts x dimensions. `columns`: what to carry along, a list of columns and expressions. #}
-{% macro cut_members(facts, columns) -%}
+{% macro cut_members(facts, columns, more=[]) -%}
     (
         select
             dimensions.dimension,
-            {{ salesops.cut_member('key', 'dimensions.dimension') }} as member_key,
-            {{ salesops.cut_member('label', 'dimensions.dimension') }} as member,
+            {{ salesops.cut_member('key', 'dimensions.dimension', more=more) }} as member_key,
+            {{ salesops.cut_member('label', 'dimensions.dimension', more=more) }} as member,
             {{ columns | join(', ') }}
         from {{ facts }}
-        cross join {{ salesops.cut_dimension_rows() }} as dimensions
+        cross join {{ salesops.cut_dimension_rows(more) }} as dimensions
     )
 {%- endmacro %}
 
 {# Facts x period grains x dimensions. A fact without a `date` is in grain `all` only. #}
-{% macro cut(facts, date, columns) -%}
+{% macro cut(facts, date, columns, more=[]) -%}
     {%- set grains = [] -%}
     {%- for name in salesops.cut_grains() %}{% do grains.append([name]) %}{% endfor -%}
     (
@@ -50,7 +50,7 @@
                 when 'quarter' then {{ salesops.fiscal_quarter_start(date) }}
             end as period_start,
             facts.*
-        from {{ salesops.cut_members(facts, [date] + columns) }} as facts
+        from {{ salesops.cut_members(facts, [date] + columns, more) }} as facts
         cross join {{ salesops.text_rows(grains, ['period_grain']) }} as grains
         where {{ date }} is not null or grains.period_grain = 'all'
     )

@@ -3,7 +3,8 @@
 select
     firsts.customer_key, firsts.start_date as first_date, contracts.deal_key, contracts.acquiring_owner_key as owner_key,
     coalesce(owners.name, owners.email, contracts.acquiring_owner_key) as owner, contracts.acquiring_team as team,
-    contracts.segment_at_win as segment, contracts.industry_at_win as industry, contracts.country_at_win as country, contracts.source_at_win as source,
+    contracts.segment_at_win as segment, contracts.industry_at_win as industry, contracts.employees_band_at_win as employees_band,
+    contracts.country_at_win as country, contracts.source_at_win as source, contracts.discount_band,
     deals.product, coalesce(deals.order_type, 'unknown') as order_type, deals.deal_size_band, deals.pipeline
 from (
     select

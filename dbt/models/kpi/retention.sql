@@ -1,9 +1,11 @@
--- grain: one row per finished month, dimension and member with a customer at its end or twelve months before
+-- grain: one row per finished month, dimension and member with a customer at its end or twelve months before, or a contract that ended in it
 -- M26 over a rolling window of twelve months: customers with a yearly value at the end of the month a year ago (opening) against the end of
 -- this month (closing). GRR = sum of the smaller of both / opening, NRR = what the same customers pay now / opening, per customer and never
 -- per product. New customers enter neither. A customer belongs to what acquired it (its first contract), so that parts sum to the company.
 -- A pause of at most 60 days is no churn; late_arr is the closing value of customers whose contract ended in the last 60 days, unrenewed:
--- is_provisional while there is any.
+-- is_provisional while there is any, or a renewal pending. On-time renewal rate: of the yearly value whose contracts ended in the month, what was
+-- renewed by the day after.
+{%- set measures = ['opening', 'closing', 'late_arr', 'due', 'on_time', 'renewed_late', 'pending', 'due_count'] %}
 with months as (
     select month_start as month, max(date) as last_date
     from {{ ref('calendar') }}
@@ -20,23 +22,36 @@ standing as (
 ),
 
 sides as (
-    select customer_key, month, cast(0 as decimal(18, 2)) as opening, arr as closing, late_arr from standing
+    select
+        customer_key, month, cast(0 as decimal(18, 2)) as opening, arr as closing, late_arr, cast(0 as decimal(18, 2)) as due, cast(0 as decimal(18, 2)) as on_time,
+        cast(0 as decimal(18, 2)) as renewed_late, cast(0 as decimal(18, 2)) as pending, 0 as due_count
+    from standing
     union all
-    select customer_key, cast(month + interval 12 month as date), arr, 0, 0 from standing
+    select customer_key, cast(month + interval 12 month as date), arr, 0, 0, 0, 0, 0, 0, 0 from standing
+    union all
+    select customer_key, month, 0, 0, 0, due_arr, on_time_arr, late_arr, pending_arr, 1 from {{ ref('int_kpi__renewals') }}
 ),
 
 yearly as (
-    select sides.customer_key, sides.month, sum(sides.opening) as opening, sum(sides.closing) as closing, sum(sides.late_arr) as late_arr
+    select
+        sides.customer_key, sides.month,
+        {%- for measure in measures %}
+        sum(sides.{{ measure }}) as {{ measure }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from sides
     inner join months on sides.month = months.month
     group by sides.customer_key, sides.month
 ),
 
 facts as (
-    select customers.*, yearly.month, yearly.opening, yearly.closing, yearly.late_arr
+    select
+        customers.*, yearly.month,
+        {%- for measure in measures %}
+        yearly.{{ measure }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from yearly
     inner join {{ ref('int_kpi__customers') }} as customers on yearly.customer_key = customers.customer_key
-    where yearly.opening > 0 or yearly.closing > 0
+    where yearly.opening > 0 or yearly.closing > 0 or yearly.due > 0
 ),
 
 summed as (
@@ -50,10 +65,11 @@ summed as (
         sum(closing) as closing_arr,
         sum(least(opening, closing)) as kept_arr,
         sum(late_arr) as late_arr,
+        sum(due) as due, sum(on_time) as on_time, sum(renewed_late) as renewed_late, sum(pending) as pending, sum(due_count) as due_count,
         sum(case when opening > 0 then 1 else 0 end) as customer_count,
         sum(case when opening > 0 and closing = 0 then 1 else 0 end) as churned_count,
-        sum(case when opening = 0 then 1 else 0 end) as new_count
-    from {{ cut_members('facts', ['month', 'opening', 'closing', 'late_arr']) }} as members
+        sum(case when opening = 0 and closing > 0 then 1 else 0 end) as new_count
+    from {{ cut_members('facts', ['month'] + measures, more=['employees_band']) }} as members
     group by month, dimension, member_key
 )
 
@@ -77,5 +93,12 @@ select
     cast({{ wilson('churned_count', 'customer_count', -1) }} as double) as logo_churn_low,
     cast({{ wilson('churned_count', 'customer_count', 1) }} as double) as logo_churn_high,
     cast(late_arr as decimal(18, 2)) as late_arr,
-    cast(late_arr > 0 as boolean) as is_provisional
+    cast(due_count as bigint) as due_count,
+    cast(due as decimal(18, 2)) as due_arr,
+    cast(on_time as decimal(18, 2)) as renewed_on_time_arr,
+    cast(renewed_late as decimal(18, 2)) as renewed_late_arr,
+    cast(pending as decimal(18, 2)) as pending_renewal_arr,
+    cast(due - on_time - renewed_late - pending as decimal(18, 2)) as lapsed_arr,
+    cast(cast(on_time as double) / nullif(cast(due as double), 0) as double) as on_time_renewal_rate,
+    cast(late_arr > 0 or pending > 0 as boolean) as is_provisional
 from summed

@@ -96,7 +96,8 @@ def database(compiled):
            create table staging.stg_spreadsheets__targets (owner varchar, known_from timestamptz, is_deleted boolean);
            create table staging.stg_hubspot__owners (owner_id varchar, name varchar, email varchar,
                known_from timestamptz);
-           create table marts.pipeline.owners (owner_key varchar, team varchar, source varchar)"""
+           create table marts.pipeline.owners (owner_key varchar, team varchar, source varchar);
+           create table marts.pipeline.exchange_rates (currency varchar, date date, rate_to_base decimal(18, 8))"""
     )
     for model in MODELS:
         place = "warehouse.staging" if model.startswith("stg_") else "marts.pipeline"

@@ -264,6 +264,10 @@ def versions_of(drawn: list[tuple]) -> tuple[list[dict], list[dict]]:
                     "pipeline_id": pipeline,
                     "team": team,
                     "amount_base": amount,
+                    "amount": amount,
+                    "currency": "SEK",
+                    "first_date": start.astimezone(ZONE).date(),
+                    "end_date": None if is_last else end.astimezone(ZONE).date(),
                     "close_date": None if close is None else start.date() + timedelta(days=close),
                     "is_excluded": is_excluded,
                 }

@@ -85,34 +85,29 @@ loss_groups as (
     group by deal_key
 )
 
+{%- set closed = "owned.life_state in ('won', 'lost')" %}
 {%- set present_rate = "case when owned.life_state in ('won', 'lost') then rates.booking_rate_to_base else rates.rate_to_base end" %}
 
 select
-    {%- for column in ['deal_key', 'source', 'deal_id', 'name', 'url', 'pipeline', 'pipeline_id', 'stage', 'stage_id'] %}
+    {%- for column in ['deal_key', 'source', 'deal_id', 'name', 'url', 'pipeline', 'pipeline_id', 'stage', 'stage_id', 'life_state', 'currency'] %}
     cast(owned.{{ column }} as string) as {{ column }},
     {%- endfor %}
     cast(owned.stage_rank as bigint) as stage_rank,
-    cast(owned.life_state as string) as life_state,
     cast(owned.amount as decimal(18, 2)) as amount,
-    cast(owned.currency as string) as currency,
     cast({{ in_base('owned.amount', 'owned.currency', present_rate) }} as decimal(18, 2)) as amount_base,
     {%- for column, kind in {'closed_amount_base': 'booking_rate_to_base', 'closed_amount_plan': 'plan_rate_to_base'}.items() %}
-    cast(case
-        when owned.life_state in ('won', 'lost') then {{ in_base('at_closing.amount', 'at_closing.currency', 'closing_rates.' ~ kind) }}
-    end as decimal(18, 2)) as {{ column }},
+    cast(case when {{ closed }} then {{ in_base('at_closing.amount', 'at_closing.currency', 'closing_rates.' ~ kind) }} end as decimal(18, 2)) as {{ column }},
     {%- endfor %}
     cast(coalesce(rates.is_stale, false) as boolean) as is_rate_stale,
     cast({{ in_base('owned.acv', 'owned.currency', present_rate) }} as decimal(18, 2)) as acv,
     cast(coalesce(order_types.order_type, 'unknown') as string) as order_type,
-    cast(case when owned.life_state in ('won', 'lost') then at_closing.owner_key else owned.owner_key end as string) as owner_key,
-    cast(case when owned.life_state in ('won', 'lost') then at_closing.team else owned.team end as string) as team,
-    cast(case when owned.sao_at is not null then owned.sao_owner_key end as string) as sao_owner_key,
-    cast(case when owned.sao_at is not null then owned.sao_team end as string) as sao_team,
-    cast(owned.created_owner_key as string) as created_owner_key,
+    {%- for column in ['owner_key', 'team'] %}
+    cast(case when owned.life_state in ('won', 'lost') then at_closing.{{ column }} else owned.{{ column }} end as string) as {{ column }},
+    cast(case when owned.sao_at is not null then owned.sao_{{ column }} end as string) as sao_{{ column }},
+    {%- endfor %}
     {%- for column in [
-        'company_key', 'contact_key', 'lead_source', 'campaign', 'product', 'competitor', 'next_step', 'forecast_category', 'segment', 'industry', 'country',
-        'employees_band'
-    ] %}
+        'company_key', 'contact_key', 'created_owner_key', 'lead_source', 'campaign', 'product', 'competitor', 'next_step', 'forecast_category', 'segment',
+        'industry', 'country', 'employees_band'] %}
     cast(owned.{{ column }} as string) as {{ column }},
     {%- endfor %}
     cast(round(owned.discount_share, 6) as double) as discount_share,

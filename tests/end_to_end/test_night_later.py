@@ -246,7 +246,7 @@ def contents(path: Path) -> dict[str, tuple[int, str]]:
             "select schema_name, table_name from duckdb_tables() where schema_name in ('pipeline', 'kpi') order by all"
         ).fetchall():
             described = connection.execute(f"describe {schema}.{table}").fetchall()
-            columns = ", ".join(f'"{name}"' for name, *_ in described if name != "known_from")
+            columns = ", ".join(f'"{name}"' for name, *_ in described if name not in ("known_from", "first_seen_at"))
             rows = connection.execute(
                 f"select cast(row({columns}) as varchar) as line from {schema}.{table}"
             ).fetchall()

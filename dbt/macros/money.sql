@@ -13,3 +13,8 @@
     {{ rates }}.currency = {{ currency }}
     and {{ rates }}.date = case when {{ day }} > {{ salesops.as_of_date() }} then {{ salesops.as_of_date() }} else {{ day }} end
 {%- endmacro %}
+
+{# Which kind of rate a deal of a life state is worth: what is closed was booked, everything else is a stock. #}
+{% macro rate_for(rates, life_state) -%}
+    case when {{ life_state }} in ('won', 'lost') then {{ rates }}.booking_rate_to_base else {{ rates }}.rate_to_base end
+{%- endmacro %}

@@ -11,7 +11,14 @@
     end
 {%- endmacro %}
 
-{# One end of the 95 % interval of a survival, Greenwood on the log(-log) scale: `variance` is the running sum of d / (n (n - d)).
+{# What Greenwood's interval takes: the running sum of d / (n (n - d)), over the same rows as the survival. #}
+{% macro greenwood_variance(events, at_risk, keys, time) -%}
+    sum(({{ events }}) / nullif(cast({{ at_risk }} as double) * ({{ at_risk }} - ({{ events }})), 0)) over (
+        partition by {{ keys | join(', ') }} order by {{ time }} nulls last rows between unbounded preceding and current row
+    )
+{%- endmacro %}
+
+{# One end of the 95 % interval of a survival, Greenwood on the log(-log) scale; `variance` as greenwood_variance gives it.
    `sign` 1 is the lower end. Null where the curve is still 1 or has ended. #}
 {% macro greenwood(survival, variance, sign) -%}
     case when {{ survival }} > 0 and {{ survival }} < 1 then round(power(

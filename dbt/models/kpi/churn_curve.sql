@@ -13,9 +13,7 @@ with days as (
 estimated as (
     select
         *, {{ km_survival('lapsed_count', 'at_risk_count', keys, 'day') }} as survival,
-        sum(lapsed_count / nullif(cast(at_risk_count as double) * (at_risk_count - lapsed_count), 0)) over (
-            partition by dimension, member_key order by day nulls last rows between unbounded preceding and current row
-        ) as variance
+        {{ greenwood_variance('lapsed_count', 'at_risk_count', keys, 'day') }} as variance
     from days
 )
 

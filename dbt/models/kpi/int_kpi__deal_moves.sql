@@ -70,8 +70,7 @@ select
     pairs.*,
     coalesce({{ in_base('pairs.amount_0', 'pairs.currency_0', 'rates_0.rate_to_base') }}, 0) as value_0,
     coalesce({{ in_base('pairs.amount_1', 'pairs.currency_1', 'rates_at_0.rate_to_base') }}, 0) as value_at_0,
-    coalesce({{ in_base('pairs.amount_1', 'pairs.currency_1',
-        "case when pairs.state_1 in ('won', 'lost') then rates_1.booking_rate_to_base else rates_1.rate_to_base end") }}, 0) as value_1,
+    coalesce({{ in_base('pairs.amount_1', 'pairs.currency_1', rate_for('rates_1', 'pairs.state_1')) }}, 0) as value_1,
     case
         when pairs.was_in and pairs.is_in then coalesce(passages.least = 0, false)
         when pairs.was_in or pairs.is_in or (pairs.is_closed and pairs.is_booked_in_window) then false

@@ -4,9 +4,8 @@
 -- chance to be won by that day; 1 - survival is the chance to be decided.
 with curves as (
     select
-        *, sum((won_count + lost_count) / nullif(cast(at_risk_count as double) * (at_risk_count - won_count - lost_count), 0)) over (
-            partition by period_grain, period_start, dimension, member_key order by day nulls last rows between unbounded preceding and current row
-        ) as variance
+        *,
+        {{ greenwood_variance('won_count + lost_count', 'at_risk_count', ['period_grain', 'period_start', 'dimension', 'member_key'], 'day') }} as variance
     from {{ ref('int_kpi__survival') }}
     where period_grain in ('quarter', 'all') and day is not null
 )

@@ -67,8 +67,7 @@ select
     qualified.sao_at,
     case when episodes.outcome <> 'open' then episodes.closed_at end as closed_at,
     cast(episodes.outcome as string) as outcome,
-    cast({{ in_base('newest.amount', 'newest.currency', "case when episodes.outcome = 'open' then rates.rate_to_base else rates.booking_rate_to_base end") }}
-        as decimal(18, 2)) as amount_base,
+    cast({{ in_base('newest.amount', 'newest.currency', rate_for('rates', 'episodes.outcome')) }} as decimal(18, 2)) as amount_base,
     cast(coalesce(at_closing.owner_key, newest.owner_key) as string) as owner_key,
     cast(coalesce(at_closing.team, newest.team) as string) as team,
     cast(episodes.is_reconstructed as boolean) as is_reconstructed,

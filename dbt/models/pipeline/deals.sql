@@ -86,7 +86,7 @@ loss_groups as (
 )
 
 {%- set closed = "owned.life_state in ('won', 'lost')" %}
-{%- set present_rate = "case when owned.life_state in ('won', 'lost') then rates.booking_rate_to_base else rates.rate_to_base end" %}
+{%- set present_rate = rate_for('rates', 'owned.life_state') %}
 
 select
     {%- for column in ['deal_key', 'source', 'deal_id', 'name', 'url', 'pipeline', 'pipeline_id', 'stage', 'stage_id', 'life_state', 'currency'] %}
@@ -102,7 +102,7 @@ select
     cast({{ in_base('owned.acv', 'owned.currency', present_rate) }} as decimal(18, 2)) as acv,
     cast(coalesce(order_types.order_type, 'unknown') as string) as order_type,
     {%- for column in ['owner_key', 'team'] %}
-    cast(case when owned.life_state in ('won', 'lost') then at_closing.{{ column }} else owned.{{ column }} end as string) as {{ column }},
+    cast(case when {{ closed }} then at_closing.{{ column }} else owned.{{ column }} end as string) as {{ column }},
     cast(case when owned.sao_at is not null then owned.sao_{{ column }} end as string) as sao_{{ column }},
     {%- endfor %}
     {%- for column in [

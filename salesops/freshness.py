@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo
 
+from ingestion.exchange_rates import published_at
 from salesops.config import Company, FreshnessRule
 
 CLOCK_SKEW = timedelta(hours=24)
-FRANKFURT = ZoneInfo("Europe/Berlin")  # whose clock the central bank publishes by
 
 
 @dataclass(frozen=True)
@@ -82,15 +81,12 @@ def business_hours_between(start: datetime, end: datetime, company: Company, hol
 
 
 def bank_hours_between(start: datetime, end: datetime, holidays: Container[date]) -> float:
-    """Hours of [start, end] that belong to a bank day: each begins when the day before it is published, at 16:00."""
+    """Hours of [start, end] that belong to a bank day: each begins when the day before it is published."""
     return _overlap(
         start,
         end,
         holidays,
-        lambda day: (
-            datetime.combine(day - timedelta(days=1), time(16), FRANKFURT),
-            datetime.combine(day, time(16), FRANKFURT),
-        ),
+        lambda day: (published_at((day - timedelta(days=1)).isoformat()), published_at(day.isoformat())),
     )
 
 

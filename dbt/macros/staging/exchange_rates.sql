@@ -10,11 +10,14 @@
     from {{ salesops.json_rows(relation, 'rate_date, published_at, landed_at, is_newest', 'payload', 'rates') }} as listed
 {%- endmacro %}
 
+{# The instant from which the rates of a day are known. #}
+{% macro rates_published_at(day) -%}{{ salesops.local_instant(day, '16:00', "'Europe/Berlin'") }}{%- endmacro %}
+
 {% macro published_reference_rates(relation) -%}
     select rate_date, published_at, payload, landed_at, is_newest
     from (
         select
-            try_cast(record_id as date) as rate_date, {{ salesops.local_instant('record_id', '16:00', "'Europe/Berlin'") }} as published_at,
+            try_cast(record_id as date) as rate_date, {{ salesops.rates_published_at('record_id') }} as published_at,
             payload, landed_at, is_deleted,
             row_number() over (partition by record_id order by version_at desc, landed_at desc, batch_id desc, payload_hash desc) = 1 as is_newest
         from {{ relation }} where {{ salesops.known('landed_at') }}

@@ -21,7 +21,7 @@ working_days as (
     select 'company' as clock, opens_at, closes_at from {{ ref('calendar') }}
     where country = '{{ var("company_country") }}' and is_working_day and opens_at is not null and opens_at <= {{ as_of() }}
     union all
-    select 'bank', {{ local_instant('bank_days.day_before', '16:00', "'Europe/Berlin'") }}, {{ local_instant('bank_days.date', '16:00', "'Europe/Berlin'") }}
+    select 'bank', {{ rates_published_at('bank_days.day_before') }}, {{ rates_published_at('bank_days.date') }}
     from (
         select calendar.date, cast(calendar.date - interval 1 day as date) as day_before
         from {{ ref('calendar') }} as calendar

@@ -8,22 +8,20 @@ before 16:00 in Frankfurt by the given clock; the fault `not_yet` holds the newe
 from __future__ import annotations
 
 import io
-import socket
-import struct
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from sandbox.faults import Fault, Faults
 from sandbox.rates import CURRENCIES, ReferenceRates, published_at
 from sandbox.servers.answers import Answer
+from sandbox.servers.wire import Handler, serving
 
 PATH = "/stats/eurofxref"
 RECENT_DAYS = 90
@@ -124,13 +122,8 @@ PLANNED = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: RateBank
-    protocol_version = "HTTP/1.1"
-    timeout = 120
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Silent: `RateBank.calls` is the log."""
 
     def do_GET(self) -> None:
         bank, since = self.server, self.headers.get("If-Modified-Since")
@@ -141,23 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.path.removeprefix(PATH + "/") if known else "", since, fault
             )
             bank.calls.append({"path": self.path, "status": answer.status, "since": since})
-        self._send(answer, fault.name if fault else "")
-
-    def _send(self, answer: Answer, fault: str) -> None:
-        body = answer.body
-        if fault == "truncated":
-            body = body[: len(body) // 2]
-        if fault in ("slow", "hang"):
-            time.sleep(1.5 if fault == "slow" else 90)
-        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body)), **answer.headers}
-        self.wfile.write(f"HTTP/1.1 {answer.status} Status\r\n".encode())
-        self.wfile.write("".join(f"{key}: {value}\r\n" for key, value in headers.items()).encode() + b"\r\n")
-        if fault == "reset":
-            self.wfile.write(body[: len(body) // 3])
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            return
-        self.wfile.write(body)
+        self.send_bytes(answer, answer.body, "application/octet-stream", fault)
 
 
 def concerns(fault: str) -> bool:
@@ -172,10 +149,5 @@ def serve(
     """A running server; stopped on leaving."""
     bank = RateBank(rates, clock, port)
     bank.set_faults(faults)
-    thread = threading.Thread(target=bank.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(bank):
         yield bank
-    finally:
-        bank.shutdown()
-        bank.server_close()

@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import re
-import socket
-import struct
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, TextIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -27,6 +25,7 @@ from sandbox.servers.answers import Answer, ApiError, bad_request, missing_scope
 from sandbox.servers.hubspot_read import Query, Reader
 from sandbox.servers.hubspot_search import search
 from sandbox.servers.hubspot_write import Writer
+from sandbox.servers.wire import Handler, serving
 from sandbox.store import iso
 from sandbox.world import World
 
@@ -116,14 +115,8 @@ def calls_summary(portal: Portal) -> dict[str, Any]:
     return {"total": len(portal.calls), "by_route": dict(counts.most_common()), "calls": portal.calls}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     server: Portal
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    timeout = 120
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Silent: `Portal.note` keeps the log."""
 
     def _serve(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -286,24 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             payload = b"" if answer.status == 204 else orjson.dumps(answer.body)
             kind = "application/json;charset=utf-8"
-        name = fault.name if fault is not None else ""
-        if name in ("slow", "hang"):
-            time.sleep(1.5 if name == "slow" else 90)
-        if name == "truncated":
-            payload = payload[: len(payload) // 2]
-        headers = {"Content-Type": kind, "Content-Length": str(len(payload)), **answer.headers}
-        head = f"HTTP/1.1 {answer.status} {self.responses.get(answer.status, ('',))[0] or 'Status'}\r\n"
-        head += "".join(f"{key}: {value}\r\n" for key, value in headers.items()) + "\r\n"
-        if name == "reset":
-            self._reset(head.encode() + payload[: len(payload) // 3])
-            return
-        self.wfile.write(head.encode() + payload)
-
-    def _reset(self, start: bytes) -> None:
-        """Send the beginning, then drop the connection hard."""
-        self.wfile.write(start)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close_connection = True
+        self.send_bytes(answer, payload, kind, fault)
 
 
 def answer_of_fault(fault: Fault | None) -> Answer | None:
@@ -364,10 +340,5 @@ def serve(
     """A running server; stopped on leaving."""
     portal = Portal(world, port, token, limits)
     portal.set_faults(faults)
-    thread = threading.Thread(target=portal.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(portal):
         yield portal
-    finally:
-        portal.shutdown()
-        portal.server_close()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,35 @@ def salesops(*arguments: str, environment: dict[str, str]) -> subprocess.Complet
     return subprocess.run(
         [SALESOPS, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
     )
+
+
+def run_dbt(scratch: Path, *command: str) -> Any:
+    """dbt in this process on the project, with its folders and databases in `scratch`; what the command gave."""
+    from dbt.cli.main import dbtRunner
+
+    before = dict(os.environ)
+    os.environ |= {
+        "SALESOPS_MARTS": str(scratch / "marts.duckdb"),
+        "SALESOPS_WAREHOUSE": str(scratch / "warehouse.duckdb"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+    project = str(ROOT / "dbt")
+    folders = ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
+    try:
+        done = dbtRunner().invoke([*command, "--project-dir", project, "--profiles-dir", project, *folders])
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    runs = getattr(done.result, "results", None) or []
+    reasons = [f"{run.node.name}: {run.message}" for run in runs if run.status != "success"]
+    assert done.success, f"dbt {' '.join(command)} failed: {done.exception or reasons}"
+    return done.result
+
+
+def compiled_sql(scratch: Path, *options: str) -> dict[str, str]:
+    """Compiled SQL by model name; no database is asked."""
+    compiled = run_dbt(scratch, "compile", "--quiet", "--no-introspect", "--no-populate-cache", *options)
+    return {run.node.name: run.node.compiled_code for run in compiled}
 
 
 def environment_of(folder: Path, configuration: str) -> dict[str, str]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import compiled_sql
 
 MODELS = ("win_rate", "sales_cycle", "sales_cycle_cohort", "pipeline_open", "retention", "churn_curve")
 ZONE = ZoneInfo("Europe/Stockholm")
@@ -42,28 +41,8 @@ INPUTS = {
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Compiled SQL by model name, as of AS_OF."""
-    from dbt.cli.main import dbtRunner
-
-    scratch = tmp_path_factory.mktemp("dbt_compile")
-    before = dict(os.environ)
-    os.environ |= {
-        "SALESOPS_MARTS": str(scratch / "marts.duckdb"),
-        "SALESOPS_WAREHOUSE": str(scratch / "warehouse.duckdb"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    project = str(ROOT / "dbt")
-    folders = ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     variables = json.dumps({"as_of": AS_OF.isoformat(), "company_timezone": ZONE.key, "calendar_start": "2024-01-01"})
-    try:
-        result = dbtRunner().invoke(
-            ["compile", "--quiet", "--no-introspect", "--no-populate-cache", "--select", *MODELS, "--vars", variables]
-            + ["--project-dir", project, "--profiles-dir", project, *folders]
-        )
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    assert result.success, f"dbt compile failed: {result.exception}"
-    return {run.node.name: run.node.compiled_code for run in result.result}
+    return compiled_sql(tmp_path_factory.mktemp("dbt_compile"), "--select", *MODELS, "--vars", variables)
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,9 @@ and pipeline models run over raw rows in an in-memory DuckDB: the whole way from
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -19,8 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingestion import landing
+from tests.conftest import compiled_sql
 
-ROOT = Path(__file__).parents[2]
 AS_OF = datetime(2026, 6, 30, 20, tzinfo=UTC)
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)
 STAGES = {"a": (1, "open"), "b": (2, "open"), "c": (3, "open"), "w": (None, "won"), "l": (None, "lost")}
@@ -37,26 +35,8 @@ RELAXED = settings(
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    from dbt.cli.main import dbtRunner
-
-    scratch = tmp_path_factory.mktemp("dbt_compile")
-    before = dict(os.environ)
-    os.environ |= {
-        "SALESOPS_MARTS": str(scratch / "marts.duckdb"),
-        "SALESOPS_WAREHOUSE": str(scratch / "warehouse.duckdb"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    project = str(ROOT / "dbt")
-    folders = ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     variables = json.dumps({"as_of": AS_OF.isoformat(), "qualified_stage": {"p": "b"}})
-    command = ["compile", "--quiet", "--no-introspect", "--no-populate-cache", "--select", *MODELS, "--vars", variables]
-    try:
-        result = dbtRunner().invoke([*command, "--project-dir", project, "--profiles-dir", project, *folders])
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    assert result.success, f"dbt compile failed: {result.exception}"
-    return {run.node.name: run.node.compiled_code for run in result.result}
+    return compiled_sql(tmp_path_factory.mktemp("dbt_compile"), "--select", *MODELS, "--vars", variables)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ dispatched as on Spark. Says nothing about equal results: the silent differences
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from sqlglot.dialects import Spark
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
-ROOT = Path(__file__).parents[2]
+from tests.conftest import compiled_sql
 
 DUCKDB_FUNCTIONS = frozenset(
     """arg_max arg_min argmax argmin date_sub epoch epoch_ms epoch_us fsum generate_series
@@ -52,43 +51,16 @@ DUCKDB_NODES: dict[type[exp.Expression], str] = {
 }
 
 
-def compile_for_spark(project: Path, scratch: Path) -> dict[str, str]:
+def compile_for_spark(scratch: Path) -> dict[str, str]:
     """Compiled SQL of every model, by name. Raises AssertionError with dbt's own reason when compiling fails."""
-    from dbt.cli.main import dbtRunner
-
-    scratch.mkdir(parents=True, exist_ok=True)
-    before = dict(os.environ)
     stub = None if "pyspark" in sys.modules else ModuleType("pyspark")  # dbt-spark asks whether it is there, no more
+    if stub:
+        sys.modules["pyspark"] = stub
     try:
-        os.environ |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "SALESOPS_MARTS": str(scratch / "marts.duckdb")}
-        os.environ |= {"SALESOPS_WAREHOUSE": str(scratch / "warehouse.duckdb")}
-        if stub:
-            sys.modules["pyspark"] = stub
-        folders = ["--project-dir", str(project), "--profiles-dir", str(project)]
-        folders += ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
-        result = dbtRunner().invoke(
-            ["compile", "--quiet", "--target", "spark", "--no-introspect", "--no-populate-cache"]
-            + [
-                "--select",
-                "resource_type:model",
-                "--project-dir",
-                str(project),
-                "--profiles-dir",
-                str(project),
-                *folders,
-            ]
-        )
+        return compiled_sql(scratch, "--target", "spark", "--select", "resource_type:model")
     finally:
         if stub:
             del sys.modules["pyspark"]
-        os.environ.clear()
-        os.environ.update(before)
-    assert result.success, f"dbt compile --target spark failed: {result.exception or failures(result)}"
-    return {run.node.name: run.node.compiled_code for run in result.result}
-
-
-def failures(result) -> list[str]:
-    return [f"{run.node.name}: {run.message}" for run in result.result or [] if run.status != "success"]
 
 
 def problems(sql: str) -> list[str]:
@@ -183,6 +155,6 @@ def test_what_both_know_passes():
 
 @pytest.mark.dbt
 def test_every_compiled_model_is_spark_sql(tmp_path):
-    models = compile_for_spark(ROOT / "dbt", tmp_path)
+    models = compile_for_spark(tmp_path)
     assert models
     assert not {name: found for name, sql in models.items() if (found := problems(sql))}

@@ -34,12 +34,21 @@ _BOOKKEEPING = {
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create every raw table of every known object where it is missing. Safe to repeat; never drops or alters."""
+    """Create every raw table of every known object where it is missing, all or none of them.
+
+    Safe to repeat; never drops or alters.
+    """
     connection.execute("set timezone = 'UTC'")
-    connection.execute("create schema if not exists raw")
-    connection.execute("create schema if not exists staging")
-    for name, columns in (_BOOKKEEPING | _object_tables(ALL_OBJECTS)).items():
-        connection.execute(f"create table if not exists raw.{name} ({columns})")
+    connection.execute("begin")
+    try:
+        connection.execute("create schema if not exists raw")
+        connection.execute("create schema if not exists staging")
+        for name, columns in (_BOOKKEEPING | _object_tables(ALL_OBJECTS)).items():
+            connection.execute(f"create table if not exists raw.{name} ({columns})")
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
 
 
 def _object_tables(objects: tuple[RawObject, ...]) -> dict[str, str]:

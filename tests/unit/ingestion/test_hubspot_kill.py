@@ -122,6 +122,33 @@ def test_killed_nights_then_a_whole_one(portal: Portal, tmp_path: Path) -> None:
         unkilled.close()
 
 
+def test_a_night_killed_while_it_makes_its_tables_leaves_all_of_them_or_none(tmp_path: Path) -> None:
+    """Incident: killed between two tables, it left a warehouse with `batches` and without `hubspot__deals`."""
+    script = """
+import os, signal, sys, duckdb
+from ingestion import landing
+
+class Killed:
+    def __init__(self, connection, statements):
+        self.connection, self.left = connection, statements
+    def execute(self, query):
+        if not self.left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.left -= 1
+        return self.connection.execute(query)
+
+landing.prepare(Killed(duckdb.connect(sys.argv[1]), int(sys.argv[2])))
+"""
+    found = set()
+    for statements in (2, 5, 12, 40, 999):
+        path = tmp_path / f"{statements}.duckdb"
+        subprocess.run([sys.executable, "-c", script, str(path), str(statements)], cwd=ROOT, check=False)
+        with duckdb.connect(str(path)) as connection:
+            found.add(connection.execute("select count(*) from duckdb_tables()").fetchone())
+    assert len(found) == 2
+    assert (0,) in found
+
+
 def test_two_nights_cannot_write_at_once(portal: Portal, tmp_path: Path) -> None:
     """The file has one writer: the second one fails and the first one's night is whole."""
     warehouse = Warehouse(tmp_path / "data")

@@ -20,15 +20,14 @@ with moves as (
 ),
 
 cuts as (
-    select *, least(coalesce({{ local_midnight(period_end('period_grain', 'period_start')) }}, {{ as_of() }}), {{ as_of() }}) as ends_at
-    from {{ cut('moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay_days', 'has_ended', 'moved_at']) }} as members
+    select * from {{ cut('moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay_days', 'has_ended', 'moved_at']) }} as members
 ),
 
 moved as (
     select
         {{ keys | join(', ') }}, max(member) as member, min(stage_rank) as stage_rank,
         sum(entered) as entered_count, sum(1 - entered) as exit_count,
-        sum(cast((2 * entered - 1) * ({{ epoch_micros('ends_at') }} - {{ epoch_micros('moved_at') }}) as decimal(20, 0))) as moved_micros,
+        sum(cast((1 - 2 * entered) * {{ epoch_micros('moved_at') }} as decimal(20, 0))) as left_at_micros,
         {%- for name, kinds in exits.items() %}
         count(*) filter (where exit_way in ('{{ kinds | join("', '") }}')) as {{ name }}_count{{ ',' if not loop.last }}
         {%- endfor %}
@@ -38,12 +37,17 @@ moved as (
 
 -- a quiet period has a stock too: every period from the member's first move to E has a row
 periods as (
-    select distinct grains.period_grain, case grains.period_grain
-        when 'week' then calendar.week_start when 'month' then calendar.month_start when 'quarter' then calendar.fiscal_quarter_start
-    end as period_start
-    from {{ ref('calendar') }} as calendar
-    cross join (select distinct period_grain from moved) as grains
-    where calendar.country = '{{ var("company_country") }}' and calendar.date <= {{ as_of_date() }}
+    select
+        *, {{ local_midnight('period_start') }} as starts_at,
+        least(coalesce({{ local_midnight(period_end('period_grain', 'period_start')) }}, {{ as_of() }}), {{ as_of() }}) as ends_at
+    from (
+        select distinct grains.period_grain, case grains.period_grain
+            when 'week' then calendar.week_start when 'month' then calendar.month_start when 'quarter' then calendar.fiscal_quarter_start
+        end as period_start
+        from {{ ref('calendar') }} as calendar
+        cross join (select distinct period_grain from moved) as grains
+        where calendar.country = '{{ var("company_country") }}' and calendar.date <= {{ as_of_date() }}
+    ) as spine
 ),
 
 members as (
@@ -58,7 +62,8 @@ stocks as (
     select
         members.period_grain, periods.period_start, members.dimension, members.member_key, members.member, members.visited_pipeline, members.stage,
         members.stage_rank, coalesce(moved.entered_count, 0) as entered_count, coalesce(moved.exit_count, 0) as exit_count,
-        coalesce(moved.moved_micros, 0) as moved_micros,
+        periods.starts_at, periods.ends_at, coalesce(moved.left_at_micros, 0)
+        + coalesce(moved.entered_count - moved.exit_count, 0) * cast({{ epoch_micros('periods.ends_at') }} as decimal(20, 0)) as moved_micros,
         {%- for name in exits %}
         coalesce(moved.{{ name }}_count, 0) as {{ name }}_count,
         {%- endfor %}
@@ -113,10 +118,10 @@ select
     cast(stocks.closing_count as bigint) as closing_count,
     -- summed in whole microseconds: no order of rows changes it. What stood at the start stays to the end, what came in stays from then on,
     -- what went out takes its rest back
-    cast(round(greatest(cast(stocks.moved_micros as double) / 86400000000 + coalesce((stocks.closing_count - stocks.entered_count + stocks.exit_count) * {{ elapsed_days(
-        local_midnight('stocks.period_start'),
-        'least(' ~ local_midnight(period_end('stocks.period_grain', 'stocks.period_start')) ~ ', ' ~ as_of() ~ ')'
-    ) }}, 0), 0), 6) as double) as deal_days,
+    cast(round(greatest(
+        cast(stocks.moved_micros as double) / 86400000000
+        + coalesce((stocks.closing_count - stocks.entered_count + stocks.exit_count) * {{ elapsed_days('stocks.starts_at', 'stocks.ends_at') }}, 0), 0
+    ), 6) as double) as deal_days,
     cast(medians.days_median_km as double) as days_median_km
 from stocks
 left join medians

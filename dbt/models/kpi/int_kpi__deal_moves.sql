@@ -5,13 +5,22 @@
 -- after every window. value_1 is what it leaves or stays with: the amount when it was closed (booking rate), when it was archived or merged (that
 -- day's rate), else the newest one. value_at_0 is that amount at the rates of the opening: value_at_0 - value_0 is what the amount did,
 -- value_1 - value_at_0 what the rates did. A day's rate at a boundary is that of the day before it, at whose end the stock is counted.
-with touched as (
-    {%- for grain, start in {'week': week_start('first_date'), 'month': month_start('first_date')}.items() %}
-    select '{{ grain }}' as period_grain, {{ start }} as from_date, deal_key from {{ ref('int_kpi__deal_days') }}
+with periods as (
+    select distinct period_grain, from_date, to_date from {{ ref('int_kpi__change_windows') }}
+),
+
+touched as (
+    select periods.period_grain, periods.from_date, periods.to_date, moved.deal_key
+    from (
+        {%- for grain, start in {'week': week_start('first_date'), 'month': month_start('first_date')}.items() %}
+        select '{{ grain }}' as period_grain, {{ start }} as from_date, deal_key from {{ ref('int_kpi__deal_days') }}
+        {{ 'union all' if not loop.last }}
+        {%- endfor %}
+    ) as moved
+    inner join periods on moved.period_grain = periods.period_grain and moved.from_date = periods.from_date
     union
-    {%- endfor %}
-    select periods.period_grain, periods.from_date, days.deal_key
-    from (select distinct period_grain, from_date, to_date from {{ ref('int_kpi__change_windows') }}) as periods
+    select periods.period_grain, periods.from_date, periods.to_date, days.deal_key
+    from periods
     inner join {{ ref('int_kpi__deal_days') }} as days
         on days.life_state = 'open' and days.currency <> '{{ var("company_currency") }}' and days.first_date < periods.to_date
         and (days.end_date >= periods.from_date or days.end_date is null)
@@ -46,9 +55,9 @@ pairs as (
     from touched
     inner join {{ ref('int_kpi__change_windows') }} as windows on touched.period_grain = windows.period_grain and touched.from_date = windows.from_date
     inner join {{ ref('int_kpi__deal_days') }} as after
-        on touched.deal_key = after.deal_key and after.first_date < windows.to_date and (after.end_date >= windows.to_date or after.end_date is null)
+        on touched.deal_key = after.deal_key and after.first_date < touched.to_date and (after.end_date >= touched.to_date or after.end_date is null)
     left join {{ ref('int_kpi__deal_days') }} as before
-        on touched.deal_key = before.deal_key and before.first_date < windows.from_date and (before.end_date >= windows.from_date or before.end_date is null)
+        on touched.deal_key = before.deal_key and before.first_date < touched.from_date and (before.end_date >= touched.from_date or before.end_date is null)
 ),
 
 -- the ends agree and something between them did not: crossed and returned, or came and went

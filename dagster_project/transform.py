@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -123,7 +124,7 @@ def run_dbt(night: Night, manifest: Any, command: list[str]) -> list[Any]:
     from dbt.cli.main import dbtRunner
 
     for leftover in night.data.marts.parent.glob("marts.duckdb*"):
-        leftover.unlink()
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()  # a folder: what a killed night had spilled
     try:
         with _in_project():
             done = dbtRunner(manifest=manifest).invoke([*command, *dbt_arguments(night)])

@@ -21,46 +21,9 @@ days as (
         sum(is_won) as won_count, sum(is_lost) as lost_count, sum(is_open) as open_count
     from {{ cut('subjects', 'sao_date', ['day', 'is_won', 'is_lost', 'is_open']) }} as members
     group by period_grain, period_start, dimension, member_key, member, day
-),
-
-at_risk as (
-    select
-        days.*,
-        sum(won_count + lost_count + open_count) over (
-            partition by period_grain, period_start, dimension, member_key order by day desc nulls last
-            rows between unbounded preceding and current row
-        ) as at_risk_count
-    from days
-),
-
-survived as (
-    select
-        at_risk.*,
-        case
-            when day is not null
-                then {{ km_survival('won_count + lost_count', 'at_risk_count', ['period_grain', 'period_start', 'dimension', 'member_key'], 'day') }}
-        end as survival
-    from at_risk
-),
-
-stepped as (
-    select
-        survived.*,
-        lag(survival, 1, cast(1 as double)) over (
-            partition by period_grain, period_start, dimension, member_key order by day nulls last
-        ) as survival_before
-    from survived
 )
 
 select
     period_grain, period_start, dimension, member_key, member, day,
-    won_count, lost_count, open_count, at_risk_count, survival_before, survival,
-    case when day is not null then round(sum(survival_before * won_count / nullif(at_risk_count, 0)) over (
-        partition by period_grain, period_start, dimension, member_key order by day nulls last
-        rows between unbounded preceding and current row
-    ), 12) end as cif_win,
-    case when day is not null then round(sum(survival_before * lost_count / nullif(at_risk_count, 0)) over (
-        partition by period_grain, period_start, dimension, member_key order by day nulls last
-        rows between unbounded preceding and current row
-    ), 12) end as cif_loss
-from stepped
+    won_count, lost_count, open_count, at_risk_count, survival_before, survival, cif_win, cif_loss
+from {{ competing_risks('days', ['period_grain', 'period_start', 'dimension', 'member_key']) }} as curves

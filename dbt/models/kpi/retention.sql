@@ -6,55 +6,7 @@
 -- is_provisional while there is any, or a renewal pending. On-time renewal rate: of the yearly value whose contracts ended in the month, what was
 -- renewed by the day after.
 {%- set measures = ['opening', 'closing', 'late_arr', 'due', 'on_time', 'renewed_late', 'pending', 'due_count'] %}
-with months as (
-    select month_start as month, max(date) as last_date
-    from {{ ref('calendar') }}
-    where country = '{{ var("company_country") }}'
-    group by month_start
-    having max(date) < {{ as_of_date() }}
-),
-
-standing as (
-    select spans.customer_key, months.month, sum(spans.arr) as arr, sum(case when spans.is_late then spans.arr else 0 end) as late_arr
-    from {{ ref('int_kpi__customer_spans') }} as spans
-    inner join months on spans.from_date <= months.last_date and spans.to_date > months.last_date
-    group by spans.customer_key, months.month
-),
-
-sides as (
-    select
-        customer_key, month, cast(0 as decimal(18, 2)) as opening, arr as closing, late_arr, cast(0 as decimal(18, 2)) as due, cast(0 as decimal(18, 2)) as on_time,
-        cast(0 as decimal(18, 2)) as renewed_late, cast(0 as decimal(18, 2)) as pending, 0 as due_count
-    from standing
-    union all
-    select customer_key, cast(month + interval 12 month as date), arr, 0, 0, 0, 0, 0, 0, 0 from standing
-    union all
-    select customer_key, month, 0, 0, 0, due_arr, on_time_arr, late_arr, pending_arr, 1 from {{ ref('int_kpi__renewals') }}
-),
-
-yearly as (
-    select
-        sides.customer_key, sides.month,
-        {%- for measure in measures %}
-        sum(sides.{{ measure }}) as {{ measure }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from sides
-    inner join months on sides.month = months.month
-    group by sides.customer_key, sides.month
-),
-
-facts as (
-    select
-        customers.*, yearly.month,
-        {%- for measure in measures %}
-        yearly.{{ measure }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from yearly
-    inner join {{ ref('int_kpi__customers') }} as customers on yearly.customer_key = customers.customer_key
-    where yearly.opening > 0 or yearly.closing > 0 or yearly.due > 0
-),
-
-summed as (
+with summed as (
     select
         month, dimension, member_key, max(member) as member,
         sum(opening) as opening_arr,
@@ -69,7 +21,7 @@ summed as (
         sum(case when opening > 0 then 1 else 0 end) as customer_count,
         sum(case when opening > 0 and closing = 0 then 1 else 0 end) as churned_count,
         sum(case when opening = 0 and closing > 0 then 1 else 0 end) as new_count
-    from {{ cut_members('facts', ['month'] + measures, more=['employees_band']) }} as members
+    from {{ cut_members(ref('int_kpi__customer_years'), ['month'] + measures, more=['employees_band']) }} as members
     group by month, dimension, member_key
 )
 

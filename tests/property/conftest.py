@@ -11,7 +11,15 @@ import pytest
 
 from tests.conftest import compiled_sql
 
-MODELS = ("win_rate", "sales_cycle", "sales_cycle_cohort", "pipeline_open", "retention", "churn_curve")
+MODELS = (
+    "win_rate",
+    "sales_cycle",
+    "sales_cycle_cohort",
+    "pipeline_open",
+    "stage_weights",
+    "retention",
+    "churn_curve",
+)
 ZONE = ZoneInfo("Europe/Stockholm")
 AS_OF = datetime(2026, 3, 31, 20, 0, tzinfo=UTC)
 TODAY = AS_OF.astimezone(ZONE).date()
@@ -25,10 +33,16 @@ INPUTS = {
         furthest_stage_rank bigint, closed_amount_base decimal(18, 2), closed_amount_plan decimal(18, 2),
         employees_band varchar, margin_share double""",
     "deal_versions": """deal_key varchar, valid_from timestamptz, valid_to timestamptz, life_state varchar,
-        pipeline varchar, pipeline_id varchar, amount decimal(18, 2), currency varchar, close_date date,
-        owner_key varchar, team varchar, first_date date, end_date date""",
+        pipeline varchar, pipeline_id varchar, stage varchar, stage_rank bigint, amount decimal(18, 2),
+        currency varchar, close_date date, owner_key varchar, team varchar, first_date date, end_date date""",
     "exchange_rates": "currency varchar, date date, rate_to_base decimal(18, 8)",
-    "owners": "owner_key varchar, name varchar, email varchar",
+    "owners": "owner_key varchar, name varchar, email varchar, team varchar, left_date date",
+    "targets": """owner_key varchar, team varchar, month date, valid_from date, valid_to date,
+        target_base decimal(18, 2)""",
+    "bookings_ledger": """booked_on date, recorded_on date, amount_base decimal(18, 2), owner_key varchar,
+        team varchar, order_type varchar""",
+    "kpi.stage_weights": """horizon_start date, weeks_left bigint, level varchar, pipeline varchar, stage varchar,
+        segment varchar, weight double""",
     "contracts": """contract_key varchar, customer_key varchar, deal_key varchar, start_date date, end_date date,
         arr_base decimal(18, 2), acquiring_owner_key varchar, acquiring_team varchar, segment_at_win varchar,
         industry_at_win varchar, employees_band_at_win varchar, country_at_win varchar, source_at_win varchar,
@@ -50,28 +64,34 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def run(compiled):
     """Runs a model on rows given as {input: [{column: value}]}; its rows come back as dicts."""
     connection = duckdb.connect()
-    connection.execute("set timezone = 'UTC'; attach ':memory:' as marts; create schema marts.pipeline")
+    connection.execute("set timezone = 'UTC'; attach ':memory:' as marts; attach ':memory:' as warehouse")
+    connection.execute("create schema marts.pipeline; create schema marts.kpi; create schema warehouse.staging")
+    teams = "owner_id varchar, team varchar, valid_from timestamptz, valid_to timestamptz"
+    connection.execute(f"create table warehouse.staging.stg_hubspot__owner_teams ({teams})")
     for name, columns in INPUTS.items():
-        connection.execute(f"create table marts.pipeline.{name} ({columns})")
+        connection.execute(f"create table {table_of(name)} ({columns})")
 
     def rows_of(model: str, inputs: dict[str, list[dict]], only: str = "true") -> list[dict]:
         for name in INPUTS:
-            connection.execute(f"delete from marts.pipeline.{name}")
+            connection.execute(f"delete from {table_of(name)}")
             rows = inputs.get(name, [])
             if rows:
                 connection.execute("create or replace temp table given (line varchar)")
                 connection.executemany("insert into given values (?)", [[json.dumps(row, default=str)] for row in rows])
                 fields = {field: kind for field, kind in _types(INPUTS[name]).items() if field in rows[0]}
                 chosen = ", ".join(f"cast(line ->> '$.{field}' as {kind})" for field, kind in fields.items())
-                connection.execute(
-                    f"insert into marts.pipeline.{name} ({', '.join(fields)}) select {chosen} from given"
-                )
+                connection.execute(f"insert into {table_of(name)} ({', '.join(fields)}) select {chosen} from given")
         found = connection.execute(f"select * from ({compiled[model]}) where {only}")
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     yield rows_of
     connection.close()
+
+
+def table_of(name: str) -> str:
+    """Where an input lies: in pipeline unless its name says otherwise."""
+    return f"marts.{name}" if "." in name else f"marts.pipeline.{name}"
 
 
 def _types(columns: str) -> dict[str, str]:

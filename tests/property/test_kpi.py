@@ -1,8 +1,8 @@
 """The SQL of the deal KPIs against plain Python, on random deals: the compiled models run in an in-memory DuckDB.
 
 Here: Kaplan-Meier, cumulative incidence and restricted means of `sales_cycle_cohort`, `win_rate` and `sales_cycle` by
-member and period, `pipeline_open` day by day. Not here: worked numbers of the catalogue (dbt unit tests in
-dbt/models/kpi), and what becomes of customers (test_customers.py).
+member and period, `pipeline_open` day by day, `stage_weights` snapshot by snapshot. Not here: worked numbers of the
+catalogue (dbt unit tests in dbt/models/kpi), and what becomes of customers (test_customers.py).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from math import sqrt
+from math import ceil, sqrt
 from statistics import median
 
 import pytest
@@ -262,6 +263,8 @@ def versions_of(drawn: list[tuple]) -> tuple[list[dict], list[dict]]:
                     "life_state": state,
                     "pipeline": pipeline,
                     "pipeline_id": pipeline,
+                    "stage": ("Demo", "Proposal")[place % 2],
+                    "stage_rank": (1, 3)[place % 2],
                     "team": team,
                     "amount_base": amount,
                     "amount": amount,
@@ -281,31 +284,80 @@ def snapshot_days() -> list[date]:
     return [day for day in days if (TODAY - day).days <= 400 or (day + timedelta(days=1)).day == 1]
 
 
+def quarter_of(day: date) -> tuple[date, date]:
+    start = date(day.year, (day.month - 1) // 3 * 3 + 1, 1)
+    return start, date(start.year + (start.month == 10), (start.month + 2) % 12 + 1, 1)
+
+
+def standing(versions: list[dict], day: date, state: str) -> list[dict]:
+    """Versions of a life state in which deals that count stood at the end of a day."""
+    after = day + timedelta(days=1)
+    midnight = datetime(after.year, after.month, after.day, tzinfo=ZONE)
+    return [
+        v
+        for v in versions
+        if v["life_state"] == state
+        and not v["is_excluded"]
+        and v["pipeline_id"] == "sales"
+        and v["valid_from"] < midnight
+        and (v["valid_to"] is None or v["valid_to"] >= midnight)
+    ]
+
+
+def weights() -> list[dict]:
+    """A weight for each week of the quarters since mid-2024: Demo by segment, any other stage by its pipeline."""
+    quarters = sorted({quarter_of(day)[0] for day in snapshot_days() if day >= date(2024, 7, 1)})
+    return [
+        {
+            "horizon_start": quarter,
+            "weeks_left": weeks,
+            "level": level,
+            "pipeline": "sales",
+            "stage": stage,
+            "segment": segment,
+            "weight": round((1 + number * 14 + weeks) / share, 6),
+        }
+        for number, quarter in enumerate(quarters)
+        for weeks in range(14)
+        for level, stage, segment, share in (("segment", "Demo", "unknown", 130), ("pipeline", "all", "all", 170))
+    ]
+
+
+def weight_of(version: dict, day: date, known: dict[tuple, Decimal]) -> Decimal | None:
+    start, end = quarter_of(day)
+    days_left = (end - day).days - (day != TODAY)  # the as-of day itself is still to come
+    return known.get((start, min(13, ceil(days_left / 7)), version["stage"] if version["stage"] == "Demo" else "all"))
+
+
 def stock(versions: list[dict]) -> dict[tuple, tuple]:
     """What is open at the end of each snapshot day, asked day by day."""
-    found = {}
+    known = {(w["horizon_start"], w["weeks_left"], w["stage"]): Decimal(str(w["weight"])) for w in weights()}
+    cent, found = Decimal("0.01"), {}
     for day in snapshot_days():
-        after = day + timedelta(days=1)
-        midnight = datetime(after.year, after.month, after.day, tzinfo=ZONE)
-        open_now = [
-            v
-            for v in versions
-            if v["life_state"] == "open"
-            and not v["is_excluded"]
-            and v["pipeline_id"] == "sales"
-            and v["valid_from"] < midnight
-            and (v["valid_to"] is None or v["valid_to"] >= midnight)
-        ]
+        open_now = standing(versions, day, "open")
         for dimension, label in (("company", lambda v: "all"), ("team", lambda v: v["team"] or "unknown")):
             for member in Counter(label(v) for v in open_now):
                 mine = [v for v in open_now if label(v) == member]
                 late = [v for v in mine if v["close_date"] is not None and v["close_date"] < day]
+                due = [
+                    v for v in mine if v["close_date"] is not None and quarter_of(v["close_date"]) == quarter_of(day)
+                ]
+                shares = [weight_of(v, day, known) for v in mine]
+                worth = [
+                    ((v["amount"] or 0) * p).quantize(cent, ROUND_HALF_UP)
+                    for v, p in zip(mine, shares, strict=True)
+                    if p is not None
+                ]
                 found[(day, dimension, member)] = (
                     len(mine),
                     sum(v["amount_base"] or 0 for v in mine),
                     len(late),
                     sum(v["amount_base"] or 0 for v in late),
                     sum(v["amount_base"] is None for v in mine),
+                    sum(worth) if worth else None,
+                    shares.count(None),
+                    sum(v["amount_base"] or 0 for v in due),
+                    sum(v["amount_base"] or 0 for v in due if v["stage_rank"] == 3),
                 )
     return found
 
@@ -321,9 +373,68 @@ def test_the_running_stock_is_the_stock_of_each_day(run, drawn):
     ]
     rows = run(
         "pipeline_open",
-        {"deals": deals, "deal_versions": versions, "stages": stages},
+        {"deals": deals, "deal_versions": versions, "stages": stages, "kpi.stage_weights": weights()},
         "dimension in ('company', 'team')",
     )
-    names = ("open_count", "open_value", "overdue_count", "overdue_value", "missing_amount_count")
+    names = (
+        *("open_count", "open_value", "overdue_count", "overdue_value", "missing_amount_count"),
+        *("weighted_value", "unweighted_count", "horizon_value", "horizon_stage_3_value"),
+    )
     found = {(r["snapshot_date"], r["dimension"], r["member_key"]): tuple(r[name] for name in names) for r in rows}
     assert found == stock(versions)
+
+
+def snapshots(versions: list[dict], horizon: date) -> Counter:
+    """(weeks left, stage, won or not) of every open deal at the weekly snapshots that a horizon may learn from."""
+    quarters = {quarter_of(horizon - timedelta(days=91 * n - 10)) for n in range(1, 9)}
+    found: Counter = Counter()
+    for start, end in quarters:
+        won = {v["deal_key"] for v in standing(versions, end - timedelta(days=1), "won")}
+        for weeks in range(14):
+            day = end - timedelta(days=7 * weeks - 2 if weeks else 1)
+            assert start <= day < end
+            found.update((weeks, v["stage"], v["deal_key"] in won) for v in standing(versions, day, "open"))
+    return found
+
+
+@pytest.mark.dbt
+@RELAXED
+@given(drawn=stories, later=stories)
+def test_a_weight_is_the_share_of_past_snapshots_and_knows_nothing_later(run, drawn, later):
+    deals, versions = versions_of(drawn)
+    only = "level = 'segment' and horizon_start >= date '2025-01-01'"
+    rows = run("stage_weights", {"deals": deals, "deal_versions": versions}, only)
+    horizons = [date(2025, month, 1) for month in (1, 4, 7, 10)] + [date(2026, 1, 1)]
+    expected = {}
+    for horizon in horizons:
+        seen = snapshots([v for v in versions if v["pipeline_id"] == "sales"], horizon)
+        for weeks, stage, _ in seen:
+            won = seen[weeks, stage, True]
+            expected[horizon, weeks, stage] = (won + seen[weeks, stage, False], won)
+    found = {
+        (r["horizon_start"], r["weeks_left"], r["stage"]): (r["snapshot_count"], r["won_count"])
+        for r in rows
+        if r["pipeline"] == "sales"
+    }
+    assert found == expected
+
+    horizon = datetime(2025, 10, 1, tzinfo=ZONE)
+    past = [v for v in versions if v["valid_from"] < horizon]
+    for version in past:  # what was still standing then is cut off by something else
+        if version["valid_to"] is None or version["valid_to"] >= horizon:
+            version |= {"valid_to": horizon, "end_date": horizon.date()}
+    others, other = versions_of(later)
+    garbage = [v | {"deal_key": "later " + v["deal_key"]} for v in other if v["valid_from"] >= horizon]
+    changed = run(
+        "stage_weights",
+        {
+            "deals": deals + [d | {"deal_key": "later " + d["deal_key"]} for d in others],
+            "deal_versions": past + garbage,
+        },
+        only + " and horizon_start <= date '2025-10-01'",
+    )
+    assert keyed(changed) == keyed([r for r in rows if r["horizon_start"] <= horizon.date()])
+
+
+def keyed(rows: list[dict]) -> list[tuple]:
+    return sorted(tuple(map(str, row.values())) for row in rows)

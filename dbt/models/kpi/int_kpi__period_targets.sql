@@ -4,6 +4,7 @@
 with months as (
     select dimension, member_key, max(member) as member, 'month' as period_grain, month as period_start, sum(target_base) as target_base, max(valid_from) as valid_from
     from {{ ref('int_kpi__member_targets') }}
+    where known_date = {{ as_of_date() }}
     group by dimension, member_key, month
 )
 

@@ -1,5 +1,5 @@
 {{ config(meta={'dagster': {'ref': {'name': 'win_rate'}}}) }}
--- I11: for every table that can be cut, period and dimension, counts and values of the members sum to the company's
+-- I11, I19: for every table that can be cut, period and dimension, counts and values of the members sum to the company's
 {%- set tables = {
     'win_rate': ['won_count', 'lost_count', 'decided_count', 'won_value', 'lost_value', 'missing_amount_count'],
     'sales_cycle': ['won_count'],
@@ -13,7 +13,10 @@
     'contract_value': ['won_count', 'excluded_count'],
     'bookings': ['won_count', 'won_value', 'net_bookings', 'reversed_value', 'missing_amount_count'],
     'loss_analysis': ['lost_count', 'lost_value'],
-    'pipeline_open': ['open_count', 'open_value', 'overdue_count', 'overdue_value', 'missing_amount_count'],
+    'pipeline_open': [
+        'open_count', 'open_value', 'overdue_count', 'overdue_value', 'missing_amount_count', 'weighted_value', 'unweighted_count', 'horizon_value',
+        'horizon_stage_3_value',
+    ],
 } %}
 with figures as (
     {%- for table, measures in tables.items() %}

@@ -34,7 +34,7 @@ living as (
     select
         crm.contact_id, crm.mailbox, crm.created_at, coalesce(
             employers.company_key,
-            case when count(distinct employers.company_key) over (partition by crm.mailbox) = 1
+            case when min(employers.company_key) over (partition by crm.mailbox) = max(employers.company_key) over (partition by crm.mailbox)
                 then max(employers.company_key) over (partition by crm.mailbox) end, 'none'
         ) as employer
     from crm

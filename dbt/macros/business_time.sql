@@ -22,9 +22,9 @@
    hold one of the two days. Rounded far below any use, so that 60 is 60. #}
 {% macro business_minutes_between(start, start_calendar, stop, stop_calendar) -%}
     case
-        when {{ stop }} > {{ start }} then round(
-            {{ salesops.business_minutes_until(stop, stop_calendar) }} - {{ salesops.business_minutes_until(start, start_calendar) }}, 6
-        )
+        when {{ stop }} > {{ start }} then round((
+            {{ salesops.business_minutes_until(stop, stop_calendar) }} - {{ salesops.business_minutes_until(start, start_calendar) }}
+        ) * 1e6) / 1e6
         when {{ start_calendar }}.date is not null and {{ stop_calendar }}.date is not null then cast(0 as double)
     end
 {%- endmacro %}

@@ -4,9 +4,12 @@
 {% macro in_base(amount, currency, rate) -%}
     case
         when {{ currency }} = '{{ var("company_currency") }}' then cast({{ amount }} as decimal(18, 2))
-        else cast(round(cast({{ amount }} as decimal(18, 2)) * cast({{ rate }} as decimal(18, 8)), 2) as decimal(18, 2))
+        else cast(cast({{ amount }} as decimal(18, 2)) * cast({{ rate }} as decimal(18, 8)) as decimal(18, 2))
     end
 {%- endmacro %}
+
+{# A quotient or mean of amounts as money. By way of six decimals: in a double, half a cent is a little more or less than half a cent. #}
+{% macro to_money(amount) -%}cast(cast({{ amount }} as decimal(24, 6)) as decimal(18, 2)){%- endmacro %}
 
 {# Join condition: the row of pipeline.exchange_rates for a currency on a local day. A day that has not come takes the newest rate. #}
 {% macro rate_of(rates, currency, day) -%}

@@ -111,6 +111,8 @@ def _in_tree(tree: exp.Expression) -> Iterator[str]:
         distinct = select.args.get("distinct")
         if distinct is not None and distinct.args.get("on"):
             yield "distinct on"
+    if any(call.args.get("decimals") for call in tree.find_all(exp.Round)):
+        yield "round() to digits"
     for call in tree.find_all(exp.Anonymous):
         if call.name.lower() not in SPARK_FUNCTIONS:
             yield f"unknown function {call.name.lower()}()"
@@ -136,6 +138,7 @@ def _in_tree(tree: exp.Expression) -> Iterator[str]:
         "select {'a': 1} as a from t",
         "select no_such_function(a) from t",
         "select log(a) from t",
+        "select round(a, 6) from t",
         "select (a from t",
     ],
 )

@@ -12,9 +12,9 @@
 {% macro benjamini_hochberg(relation, p) -%}
     (
         select
-            *, round(min({{ p }} * looked_at_count / nullif(cast(place as double), 0)) over (
+            *, round((min({{ p }} * looked_at_count / nullif(cast(place as double), 0)) over (
                 order by place desc nulls last rows between unbounded preceding and current row
-            ), 9) as adjusted_p
+            )) * 1e9) / 1e9 as adjusted_p
         from (
             select *, row_number() over (order by {{ p }} nulls last) as place, count(*) over () as looked_at_count
             from {{ relation }}

@@ -81,7 +81,7 @@
     {%- set p = '(' ~ count ~ ' / ' ~ n ~ ')' -%}
     {%- set z = 'cast(1.959964 as double)' -%}
     {%- set half = z ~ ' * sqrt(' ~ p ~ ' * (1 - ' ~ p ~ ') / ' ~ n ~ ' + ' ~ z ~ ' * ' ~ z ~ ' / (4 * ' ~ n ~ ' * ' ~ n ~ '))' -%}
-    {%- set bound = 'round((' ~ p ~ ' + ' ~ z ~ ' * ' ~ z ~ ' / (2 * ' ~ n ~ ') + (' ~ side ~ ') * ' ~ half ~ ') / (1 + ' ~ z ~ ' * ' ~ z ~ ' / ' ~ n ~ '), 12)' -%}
+    {%- set bound = 'round(((' ~ p ~ ' + ' ~ z ~ ' * ' ~ z ~ ' / (2 * ' ~ n ~ ') + (' ~ side ~ ') * ' ~ half ~ ') / (1 + ' ~ z ~ ' * ' ~ z ~ ' / ' ~ n ~ ')) * 1e12) / 1e12' -%}
     case when {{ total }} > 0 then abs(least(greatest({{ bound }}, 0), 1)) end
 {%- endmacro %}
 

@@ -39,11 +39,11 @@
             {%- for name, share in {'low': 0.025, 'high': 0.975}.items() %}
             round(power(sin(asin(cast(1 as double)) * max(case
                 when mass_before < {{ share }} and mass >= {{ share }} then (point - 1 + ({{ share }} - mass_before) / nullif(mass - mass_before, 0)) / {{ points }}
-            end)), 2), 6) as {{ name }},
+            end)), 2) * 1e6) / 1e6 as {{ name }},
             {%- endfor %}
-            round(1 - max(case
+            round((1 - max(case
                 when threshold_point > point - 1 and threshold_point <= point then mass_before + (mass - mass_before) * (threshold_point - point + 1)
-            end), 6) as above
+            end)) * 1e6) / 1e6 as above
         from (
             select
                 *, sum(density) over ({{ by_keys }} order by point nulls last rows between unbounded preceding and current row) / nullif(total, 0) as mass,

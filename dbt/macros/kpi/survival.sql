@@ -7,7 +7,7 @@
             ln(cast(nullif({{ at_risk }} - ({{ events }}), 0) as double)) - ln(cast({{ at_risk }} as double))
         ) over (
             partition by {{ keys | join(', ') }} order by {{ time }} nulls last rows between unbounded preceding and current row
-        )), 12)
+        )) * 1e12) / 1e12
     end
 {%- endmacro %}
 
@@ -23,7 +23,7 @@
 {% macro greenwood(survival, variance, sign) -%}
     case when {{ survival }} > 0 and {{ survival }} < 1 then round(power(
         {{ survival }}, exp(({{ sign }}) * cast(1.959964 as double) * sqrt({{ variance }}) / abs(ln({{ survival }})))
-    ), 12) end
+    ) * 1e12) / 1e12 end
 {%- endmacro %}
 
 {# Win and loss competing (Aalen-Johansen): `days` has one row per keys and day with won_count, lost_count and open_count; open deals are censored after
@@ -37,7 +37,7 @@
             {%- for cause in ['won', 'lost'] %}
             case when day is not null then round(sum(survival_before * {{ cause }}_count / nullif(at_risk_count, 0)) over (
                 {{ by_keys }} order by day nulls last rows between unbounded preceding and current row
-            ), 12) end as cif_{{ {'won': 'win', 'lost': 'loss'}[cause] }}{{ ',' if not loop.last }}
+            ) * 1e12) / 1e12 end as cif_{{ {'won': 'win', 'lost': 'loss'}[cause] }}{{ ',' if not loop.last }}
             {%- endfor %}
         from (
             select *, lag(survival, 1, cast(1 as double)) over ({{ by_keys }} order by day nulls last) as survival_before

@@ -58,12 +58,12 @@ select
     cast(summed.churned_count / nullif(cast(summed.matured_count as double), 0) as double) as churn_rate,
     cast({{ wilson('summed.churned_count', 'summed.matured_count', -1) }} as double) as churn_rate_low,
     cast({{ wilson('summed.churned_count', 'summed.matured_count', 1) }} as double) as churn_rate_high,
-    cast(round(posteriors.a / nullif(posteriors.a + posteriors.b, 0), 12) as double) as shrunk_churn_rate,
+    cast(round((posteriors.a / nullif(posteriors.a + posteriors.b, 0)) * 1e12) / 1e12 as double) as shrunk_churn_rate,
     cast(intervals.low as double) as shrunk_churn_low,
     cast(intervals.high as double) as shrunk_churn_high,
-    cast(case when a_year.is_followed then round(1 - coalesce(a_year.survival, 1), 12) end as double) as lapse_rate_km,
-    cast(case when a_year.is_followed and a_year.survival > 0 then round(1 - a_year.survival_high, 12) end as double) as lapse_rate_low,
-    cast(case when a_year.is_followed and a_year.survival > 0 then round(1 - a_year.survival_low, 12) end as double) as lapse_rate_high,
+    cast(case when a_year.is_followed then round((1 - coalesce(a_year.survival, 1)) * 1e12) / 1e12 end as double) as lapse_rate_km,
+    cast(case when a_year.is_followed and a_year.survival > 0 then round((1 - a_year.survival_high) * 1e12) / 1e12 end as double) as lapse_rate_low,
+    cast(case when a_year.is_followed and a_year.survival > 0 then round((1 - a_year.survival_low) * 1e12) / 1e12 end as double) as lapse_rate_high,
     cast(summed.matured_count >= 10 as boolean) as is_rankable
 from summed
 inner join a_year on summed.dimension = a_year.dimension and summed.member_key = a_year.member_key

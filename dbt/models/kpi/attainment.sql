@@ -79,7 +79,7 @@ select
     cast(rated.attainment_rate as double) as attainment_rate,
     cast(rated.is_running as boolean) as is_running,
     cast(case
-        when rated.is_running then round(cast(rated.paced_value as double) / nullif(cast(rated.target_base as double), 0) - usual.usual_rate, 9)
+        when rated.is_running then round((cast(rated.paced_value as double) / nullif(cast(rated.target_base as double), 0) - usual.usual_rate) * 1e9) / 1e9
     end as double) as pace_gap,
     cast(coalesce(usual.past_count, 0) as bigint) as past_period_count
 from rated

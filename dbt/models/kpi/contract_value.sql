@@ -23,9 +23,9 @@ valued as (
 select
     {{ cut_columns() }},
     cast(won_count as bigint) as won_count,
-    cast(acv_mean as decimal(18, 2)) as acv_mean,
-    cast(acv_median as decimal(18, 2)) as acv_median,
+    {{ to_money('acv_mean') }} as acv_mean,
+    {{ to_money('acv_median') }} as acv_median,
     cast(excluded_count as bigint) as excluded_count,
-    cast(won_value_mean as decimal(18, 2)) as won_value_mean,
-    cast(won_value_median as decimal(18, 2)) as won_value_median
+    {{ to_money('won_value_mean') }} as won_value_mean,
+    {{ to_money('won_value_median') }} as won_value_median
 from valued

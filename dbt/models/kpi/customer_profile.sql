@@ -58,11 +58,11 @@ select
     cast(compared.won_days_median as double) as won_days_median,
     cast(compared.customer_count as bigint) as customer_year_count,
     cast(compared.opening as decimal(18, 2)) as opening_arr,
-    cast(round(compared.grr, 12) as double) as grr,
+    cast(round(compared.grr * 1e12) / 1e12 as double) as grr,
     cast(compared.grr_low as double) as grr_low,
     cast(compared.grr_high as double) as grr_high,
     cast(compared.margin_count as bigint) as margin_count,
-    cast(round(compared.margin_share, 6) as double) as margin_share,
+    cast(round(compared.margin_share * 1e6) / 1e6 as double) as margin_share,
     cast(compared.value_before_margin as decimal(18, 2)) as value_before_margin_per_sao,
     cast(exp(compared.log_value - 1.959964 * sqrt(compared.log_variance)) as decimal(18, 2)) as value_before_margin_low,
     cast(exp(compared.log_value + 1.959964 * sqrt(compared.log_variance)) as decimal(18, 2)) as value_before_margin_high,
@@ -72,7 +72,7 @@ select
     cast(coalesce(compared.previous_accepted_count, 0) as bigint) as previous_accepted_count,
     cast(compared.previous_value as decimal(18, 2)) as previous_value_before_margin_per_sao,
     cast(looked_at.looked_at_count as bigint) as looked_at_count,
-    cast(round(compared.p, 9) as double) as p_value,
+    cast(round(compared.p * 1e9) / 1e9 as double) as p_value,
     cast(judged.adjusted_p as double) as adjusted_p_value,
     cast(coalesce(judged.adjusted_p <= 0.1 and compared.is_above_twice, false) as boolean) as is_named
 from compared

@@ -54,7 +54,7 @@ parts as (
     select
         bounded.*, chances.cif, chances.variance as cif_variance,
         {%- for end in ['', '_low', '_high'] %}
-        case when grr{{ end }} is not null then round(1 / (1 - least(grr{{ end }}, cast(0.8 as double))), 9) end as factor{{ end }}{{ ',' if not loop.last }}
+        case when grr{{ end }} is not null then round((1 / (1 - least(grr{{ end }}, cast(0.8 as double)))) * 1e9) / 1e9 end as factor{{ end }}{{ ',' if not loop.last }}
         {%- endfor %}
     from bounded
     left join chances on bounded.period = chances.period and bounded.dimension = chances.dimension and bounded.member = chances.member
@@ -62,7 +62,7 @@ parts as (
 
 select
     *,
-    case when accepted_count >= 10 and acv_count >= 10 and customer_count >= 10 then round(cif * acv_mean * factor, 6) end as value_before_margin,
+    case when accepted_count >= 10 and acv_count >= 10 and customer_count >= 10 then round((cif * acv_mean * factor) * 1e6) / 1e6 end as value_before_margin,
     case when cif > 0 and acv_mean > 0 then ln(cif * acv_mean * factor) end as log_value,
     case when cif > 0 and acv_mean > 0 then
         cif_variance / (cif * cif) + acv_deviation * acv_deviation / nullif(acv_count * acv_mean * acv_mean, 0)

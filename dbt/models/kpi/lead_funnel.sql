@@ -44,5 +44,5 @@ select
     cast((sao_count + open_count) / nullif(cast(lead_count as double), 0) as double) as lead_to_sao_upper_rate,
     cast(won_count / nullif(cast(sao_count as double), 0) as double) as sao_to_win_rate,
     cast(coalesce(won_value, 0) as decimal(18, 2)) as won_value,
-    cast(round(coalesce(won_value, 0) / nullif(lead_count, 0), 2) as decimal(18, 2)) as value_per_lead
+    {{ to_money('coalesce(won_value, 0) / nullif(lead_count, 0)') }} as value_per_lead
 from counted

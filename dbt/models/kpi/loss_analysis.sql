@@ -77,7 +77,7 @@ select
     cast(case when shared.stage <> 'unknown' then lost_count / nullif(cast(stage_exit_count as double), 0) end as double) as exit_share,
     cast(stage_exit_count as bigint) as stage_exit_count,
     cast(unexplained_count / nullif(cast(member_lost_count as double), 0) as double) as unexplained_share,
-    cast(round(lost_count * 7 / nullif(stays.deal_days, 0), 9) as double) as loss_hazard_per_week
+    cast(round((lost_count * 7 / nullif(stays.deal_days, 0)) * 1e9) / 1e9 as double) as loss_hazard_per_week
 from shared
 left join stays
     on shared.period_grain = stays.period_grain and shared.period_start is not distinct from stays.period_start

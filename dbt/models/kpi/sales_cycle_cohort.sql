@@ -28,7 +28,7 @@ select
     cast(win_days_p25_cif as double) as win_days_p25_cif,
     {%- for horizon in [90, 180] %}
     cast(case
-        when observed_count > 0 and (followed_days >= {{ horizon }} or survival_at_end = 0) then round({{ horizon }} - lost_area_{{ horizon }}, 9)
+        when observed_count > 0 and (followed_days >= {{ horizon }} or survival_at_end = 0) then round(({{ horizon }} - lost_area_{{ horizon }}) * 1e9) / 1e9
     end as double) as rmst_{{ horizon }}_days{{ ',' if not loop.last }}
     {%- endfor %}
 from cohorts

@@ -11,7 +11,7 @@
 with moves as (
     select *, entry_date as move_date, entered_at as moved_at, 1 as entered, cast(null as string) as exit_way, round(coalesce(
         days, case when exited_at is null then {{ elapsed_days('entered_at', as_of()) }} end
-    ), 2) as stay_days, case when exited_at is null then 0 else 1 end as has_ended
+    ) * 1e2) / 1e2 as stay_days, case when exited_at is null then 0 else 1 end as has_ended
     from {{ ref('int_kpi__stage_visits') }}
     union all
     select *, exit_date as move_date, exited_at as moved_at, 0 as entered, exit_kind as exit_way, cast(null as double) as stay_days, 0 as has_ended
@@ -121,7 +121,7 @@ select
     cast(round(greatest(
         cast(stocks.moved_micros as double) / 86400000000
         + coalesce((stocks.closing_count - stocks.entered_count + stocks.exit_count) * {{ elapsed_days('stocks.starts_at', 'stocks.ends_at') }}, 0), 0
-    ), 6) as double) as deal_days,
+    ) * 1e6) / 1e6 as double) as deal_days,
     cast(medians.days_median_km as double) as days_median_km
 from stocks
 left join medians

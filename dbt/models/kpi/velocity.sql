@@ -51,7 +51,7 @@ select
     cast(won_count as bigint) as won_count,
     cast(decided_count as bigint) as decided_count,
     cast(win_rate as double) as win_rate,
-    cast(round(won_value_mean, 2) as decimal(18, 2)) as won_value_mean,
+    {{ to_money('won_value_mean') }} as won_value_mean,
     cast(won_days_mean as double) as won_days_mean,
-    cast(round(open_count * win_rate * won_value_mean / nullif(won_days_mean, 0), 2) as decimal(18, 2)) as velocity_per_day
+    {{ to_money('open_count * win_rate * won_value_mean / nullif(won_days_mean, 0)') }} as velocity_per_day
 from joined

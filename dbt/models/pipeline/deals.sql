@@ -110,9 +110,9 @@ select
         'industry', 'country', 'employees_band'] %}
     cast(owned.{{ column }} as string) as {{ column }},
     {%- endfor %}
-    cast(round(owned.discount_share, 6) as double) as discount_share,
-    cast({{ discount_band('round(owned.discount_share, 6)') }} as string) as discount_band,
-    cast(round(owned.margin_share, 6) as double) as margin_share,
+    cast(round(owned.discount_share * 1e6) / 1e6 as double) as discount_share,
+    cast({{ discount_band('round(owned.discount_share * 1e6) / 1e6') }} as string) as discount_band,
+    cast(round(owned.margin_share * 1e6) / 1e6 as double) as margin_share,
     cast(settled.created_amount_base as decimal(18, 2)) as created_amount_base,
     cast(case when owned.sao_at is not null then owned.sao_at + interval 14 day > {{ as_of() }} end as boolean) as is_created_provisional,
     cast({{ deal_size_band('settled.created_amount_base') }} as string) as deal_size_band,

@@ -33,7 +33,7 @@ per_eur as (
     where listed.currency is null
 ),
 
-{%- set cross = 'cast(round(cast(base.%s as double) / nullif(cast(other.%s as double), 0), 8) as decimal(18, 8))' %}
+{%- set cross = 'cast(round((cast(base.%s as double) / nullif(cast(other.%s as double), 0)) * 1e8) / 1e8 as decimal(18, 8))' %}
 given as (
     select
         other.currency, other.rate_date, 'ecb' as rate_source, {{ cross | replace('%s', 'rate') }} as rate_to_base,

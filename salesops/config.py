@@ -98,11 +98,27 @@ class Company(_Section):
         return ZoneInfo(self.timezone)
 
 
+DealField = Literal[
+    "next_step", "next_step_date", "competitor", "legal_date", "signed_date", "term_months", "loss_reason"
+]
+PropertyName = Annotated[str, Field(pattern="^[a-z0-9_]*$")]
+DEAL_PROPERTIES: dict[DealField, str] = {
+    "next_step": "hs_next_step",
+    "next_step_date": "next_step_date",
+    "competitor": "competitor",
+    "legal_date": "legal_terms_date",
+    "signed_date": "signed_date",
+    "term_months": "contract_term_months",
+    "loss_reason": "closed_lost_reason",
+}
+
+
 class HubSpotSettings(_Section):
     enabled: bool = True
     base_url: str = "https://api.hubapi.com"
     id_scan: dict[HubSpotObject, Literal["nightly", "weekly"]] = {}
     extra_history: dict[HubSpotObject, list[str]] = {}
+    deal_properties: dict[DealField, PropertyName] = {}
 
     @field_validator("base_url")
     @classmethod

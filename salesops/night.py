@@ -130,6 +130,7 @@ class Night:
             "deal_size_bands": company.deal_size_bands,
             "exclude_deal_name_pattern": company.exclude_deal_name_pattern,
             "contracts_from_line_items": self.settings.contracts.from_line_items,
+            "deal_properties": config.DEAL_PROPERTIES | self.settings.sources.hubspot.deal_properties,
             "hubspot_record_url": record_url,
             "response_sla_minutes": self.settings.leads.response_sla_minutes,
         }

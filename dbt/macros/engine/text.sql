@@ -73,7 +73,7 @@
         {%- for name in columns %}{% do cells.append('cast(null as string) as ' ~ name) %}{% endfor -%}
         {%- do selects.append('select ' ~ cells | join(', ') ~ ' where 1 = 0') -%}
     {%- endif -%}
-    ({{ selects | join(' union all ') }})
+    ({{ selects | join(' union all\n    ') }})
 {%- endmacro %}
 
 {# A list of texts as rows of one text each, for text_rows. #}

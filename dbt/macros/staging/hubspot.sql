@@ -140,6 +140,19 @@
     ) as landed
 {%- endmacro %}
 
+{# Our field -> the portal's property, for what the CRM rules read (variable deal_properties); a field without a property is not read. #}
+{% macro rule_properties() -%}
+    {%- set fields = {} -%}
+    {%- for field, property in var('deal_properties').items() if property %}{% do fields.update({field: property}) %}{% endfor -%}
+    {{ return(fields) }}
+{%- endmacro %}
+
+{# One spelling of such a property: '' is empty, a date is a date of the portal's zone. Wants the portal joined as `portal`. #}
+{% macro rule_value(text, field) -%}
+    {%- if field.endswith('_date') -%}coalesce(cast({{ salesops.vendor_date(text, 'portal.zone') }} as string), '')
+    {%- else -%}coalesce(trim({{ text }}), ''){%- endif -%}
+{%- endmacro %}
+
 {# Text that is empty is absent. #}
 {% macro filled(column) -%}nullif(trim({{ column }}), ''){%- endmacro %}
 

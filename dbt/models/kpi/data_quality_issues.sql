@@ -36,6 +36,11 @@ with found as (
         source, 'contracts', contract_id, case when arr is null then 'hs_term_in_months' else 'amount' end, cast(arr as string),
         'recurring line item without a term or a value, or below zero: the customer is out of retention', known_from
     from {{ ref('contracts') }} where source <> 'spreadsheets' and coalesce(arr, -1) < 0
+    union all
+    select
+        source, 'crm_rules', rule_id, field, cast(null as string), 'the source does not send what the rule reads: not asked for, and the rule is not judged without any of it',
+        cast(null as {{ instant_type() }})
+    from {{ ref('int_kpi__rule_inputs') }} where not is_landed
 )
 
 select

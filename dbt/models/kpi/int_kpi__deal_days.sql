@@ -6,7 +6,7 @@
 with versions as (
     select
         versions.deal_key, versions.valid_from, versions.first_date, versions.end_date, versions.amount, versions.currency,
-        versions.close_date, versions.owner_key,
+        versions.close_date, versions.owner_key, versions.pipeline_id, versions.stage_id, versions.forecast_category,
         coalesce(owners.name, owners.email, versions.owner_key) as owner, versions.team, versions.pipeline,
         case when versions.life_state = 'open' and ignored.pipeline_id is not null then 'ignored' else versions.life_state end as life_state,
         deals.lead_source as source, deals.order_type, deals.product, deals.segment, deals.industry, deals.country, deals.deal_size_band
@@ -32,6 +32,7 @@ starts as (
 select
     runs.deal_key, runs.first_date, runs.end_date, runs.valid_from, runs.life_state,
     runs.amount, runs.currency, runs.close_date, runs.source, runs.order_type, runs.product, runs.segment, runs.industry, runs.country, runs.deal_size_band,
+    runs.pipeline_id, runs.stage_id, runs.forecast_category,
     {%- for column in ['owner_key', 'owner', 'team', 'pipeline'] %}
     case when runs.life_state = 'open' then runs.{{ column }} else starts.{{ column }} end as {{ column }},
     {%- endfor %}

@@ -26,27 +26,10 @@ standing as (
     where versions.life_state = 'open' and ignored.pipeline_id is null
 ),
 
-buyers as (
-    select contacts.contact_key
-    from {{ ref('contacts') }} as contacts
-    left join {{ ref('role_mailboxes') }} as roles on lower(contacts.email) like roles.mailbox || '@%'
-    left join {{ text_rows(as_rows(var('internal_domains')), ['domain']) }} as internal on lower(contacts.email) like '%@' || lower(internal.domain)
-    where roles.mailbox is null and internal.domain is null
-),
-
-touches as (
-    select distinct of_deal.deal_key, of_contact.contact_key, activities.occurred_date
-    from {{ ref('activities') }} as activities
-    inner join {{ ref('activity_links') }} as of_deal on activities.activity_key = of_deal.activity_key and of_deal.deal_key is not null
-    inner join {{ ref('activity_links') }} as of_contact on activities.activity_key = of_contact.activity_key and of_contact.contact_key is not null
-    inner join buyers on of_contact.contact_key = buyers.contact_key
-    where activities.is_two_way and activities.occurred_at <= {{ as_of() }}
-),
-
 counted as (
     select standing.week_start, standing.deal_key, count(distinct touches.contact_key) as contact_count, max(touches.occurred_date) as last_touch_date
     from standing
-    inner join touches
+    inner join {{ ref('int_kpi__buyer_touches') }} as touches
         on standing.deal_key = touches.deal_key and touches.occurred_date <= standing.snapshot_date
         and touches.occurred_date > cast(standing.snapshot_date - interval 30 day as date)
     group by standing.week_start, standing.deal_key

@@ -17,5 +17,7 @@ select
     cast(is_held as boolean) as is_held,
     cast(duration_minutes as double) as duration_minutes,
     cast(subject as string) as subject,
+    created_at,
+    settled_at,
     known_from
 from {{ ref('int_pipeline__activity_records') }}

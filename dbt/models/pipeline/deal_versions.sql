@@ -4,6 +4,7 @@
 {%- set fields = ['stage_id', 'pipeline_id', 'amount', 'currency', 'close_date', 'owner_id', 'forecast_category', 'deletion', 'life_state'] %}
 with points as (
     select deal_key, field, value, changed_at, place, known_from, is_reconstructed from {{ ref('int_pipeline__deal_points') }}
+    where field in ('{{ fields | join("', '") }}')
 ),
 
 instants as (

@@ -16,7 +16,8 @@ with calls as (
             else coalesce(disposition, lower(status))
         end as outcome,
         coalesce(disposition = '{{ connected }}', status = 'COMPLETED' and duration_ms > 0, false) as is_two_way,
-        direction = 'OUTBOUND' as is_reaching_out, cast(null as boolean) as is_held, duration_ms / cast(60000 as double) as duration_minutes, subject, known_from
+        direction = 'OUTBOUND' as is_reaching_out, cast(null as boolean) as is_held, duration_ms / cast(60000 as double) as duration_minutes, subject, known_from,
+        cast(null as {{ instant_type() }}) as settled_at
     from {{ ref('stg_hubspot__calls') }}
     where deletion is null
 ),
@@ -30,7 +31,7 @@ emails as (
         case when sequence_id is not null then 'SEQUENCES' else object_source end as object_source, created_at,
         lower(status) as outcome, direction = 'INCOMING_EMAIL' as is_two_way,
         direction = 'EMAIL' and coalesce(status, 'SENT') not in ('FAILED', 'SCHEDULED', 'SENDING') as is_reaching_out,
-        cast(null as boolean) as is_held, cast(null as double) as duration_minutes, subject, known_from
+        cast(null as boolean) as is_held, cast(null as double) as duration_minutes, subject, known_from, cast(null as {{ instant_type() }}) as settled_at
     from {{ ref('stg_hubspot__emails') }}
     where deletion is null
 ),
@@ -44,7 +45,8 @@ meetings as (
         -- without an outcome a meeting counts as held when it was written down after its end, not booked ahead
         coalesce(outcome, case when created_at >= coalesce(ends_at, starts_at, occurred_at) then 'COMPLETED' end, 'UNKNOWN') = 'COMPLETED' as was_held,
         created_by_user_id is not null and coalesce(object_source, '') <> 'MEETINGS' as is_reaching_out,
-        case when ends_at >= starts_at then {{ elapsed_minutes('starts_at', 'ends_at') }} end as duration_minutes, subject, known_from
+        case when ends_at >= starts_at then {{ elapsed_minutes('starts_at', 'ends_at') }} end as duration_minutes, subject, known_from,
+        case when outcome in ('CANCELED', 'RESCHEDULED') then version_at end as settled_at
     from {{ ref('stg_hubspot__meetings') }}
     where deletion is null
 ),
@@ -53,7 +55,8 @@ others as (
     {%- for name in ['note', 'task'] %}
     select
         'hubspot:{{ name }}:' || {{ name }}_id as activity_key, {{ name }}_id as activity_id, '{{ name }}' as activity_type, occurred_at, owner_id,
-        created_by_user_id, object_source, created_at, {{ 'lower(status)' if name == 'task' else 'cast(null as string)' }} as outcome, subject, known_from
+        created_by_user_id, object_source, created_at, {{ 'lower(status)' if name == 'task' else 'cast(null as string)' }} as outcome, subject, known_from,
+        {{ "case when status = 'COMPLETED' then coalesce(completed_at, version_at) end" if name == 'task' else 'cast(null as ' ~ instant_type() ~ ')' }} as settled_at
     from {{ ref('stg_hubspot__' ~ name ~ 's') }}
     where deletion is null
     {%- if not loop.last %}
@@ -69,12 +72,13 @@ hubspot as (
     union all
     select
         activity_key, activity_id, activity_type, direction, occurred_at, owner_id, sender_email, created_by_user_id, object_source, created_at, outcome,
-        was_held and occurred_at <= {{ as_of() }}, is_reaching_out, was_held and occurred_at <= {{ as_of() }}, duration_minutes, subject, known_from
+        was_held and occurred_at <= {{ as_of() }}, is_reaching_out, was_held and occurred_at <= {{ as_of() }}, duration_minutes, subject, known_from,
+        settled_at
     from meetings
     union all
     select
         activity_key, activity_id, activity_type, cast(null as string), occurred_at, owner_id, cast(null as string), created_by_user_id, object_source,
-        created_at, outcome, false, false, cast(null as boolean), cast(null as double), subject, known_from
+        created_at, outcome, false, false, cast(null as boolean), cast(null as double), subject, known_from, settled_at
     from others
 ),
 
@@ -113,7 +117,7 @@ select
         when 'meeting' then users.owner_key is not null
         else true
     end as is_outbound_touch,
-    hubspot.outcome, hubspot.is_held, hubspot.duration_minutes, hubspot.subject, hubspot.known_from
+    hubspot.outcome, hubspot.is_held, hubspot.duration_minutes, hubspot.subject, hubspot.known_from, hubspot.created_at, hubspot.settled_at
 from hubspot
 left join users on hubspot.created_by_user_id = users.user_id
 left join senders on hubspot.sender_email = senders.email
@@ -124,5 +128,6 @@ select
     occurred_at, owner_key, true,
     kind = 'email' and is_inbound or kind in ('call', 'meeting') and not was_missed and occurred_at <= {{ as_of() }},
     kind in ('call', 'email', 'meeting') and not is_inbound,
-    outcome, case when kind = 'meeting' then not was_missed and occurred_at <= {{ as_of() }} end, cast(null as double), next_step, known_from
+    outcome, case when kind = 'meeting' then not was_missed and occurred_at <= {{ as_of() }} end, cast(null as double), next_step, known_from,
+    cast(null as {{ instant_type() }}), cast(null as {{ instant_type() }})
 from typed_sheets

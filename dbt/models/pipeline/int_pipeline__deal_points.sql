@@ -5,18 +5,19 @@
     'stage_id': 'dealstage', 'pipeline_id': 'pipeline', 'amount': 'amount', 'currency': 'deal_currency_code', 'close_date': 'closedate',
     'owner_id': 'hubspot_owner_id', 'forecast_category': 'hs_manual_forecast_category'
 } %}
+{%- set rule_fields = rule_properties() %}
 with history as (
     select
         deal_id,
         case property
-            {%- for field, property in fields.items() %}
+            {%- for field, property in (fields.items() | list) + (rule_fields.items() | list) %}
             when '{{ property }}' then '{{ field }}'
             {%- endfor %}
         end as field,
         value_typed as value, changed_at, known_from, position as place
     from {{ ref('stg_hubspot__deals_history') }}
     where property in (
-        {%- for property in fields.values() %}
+        {%- for property in (fields.values() | list) + (rule_fields.values() | list) %}
         '{{ property }}'{{ ',' if not loop.last }}
         {%- endfor %}
     )
@@ -41,8 +42,8 @@ deals as (
 ),
 
 version_values as (
-    {%- for field, property in fields.items() %}
-    select deal_id, '{{ field }}' as field, {{ property }} as value, version_at, landed_at, is_later, version_number, newest_number from versions
+    {%- for field, column in (fields.items() | list) + (zip(rule_fields, rule_fields) | list) %}
+    select deal_id, '{{ field }}' as field, {{ column }} as value, version_at, landed_at, is_later, version_number, newest_number from versions
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),

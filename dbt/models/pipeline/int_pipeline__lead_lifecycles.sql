@@ -74,7 +74,8 @@ select
         when records.lifecycle_stage in ('opportunity', 'customer', 'evangelist') then 'qualified'
         else 'open'
     end as lead_state,
-    records.known_from
+    records.known_from,
+    cast(null as {{ instant_type() }}) as dispositioned_at
 from episodes
 inner join {{ ref('contacts') }} as contacts on episodes.contact_key = contacts.contact_key
 inner join {{ ref('stg_hubspot__contacts') }} as records on episodes.contact_id = records.contact_id

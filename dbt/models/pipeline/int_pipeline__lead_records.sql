@@ -47,6 +47,23 @@ assigned as (
     from members
     inner join owned on members.lead_id = owned.lead_id and owned.position = 1
     group by members.lead_id
+),
+
+-- dispositioned: it left the first stage of its pipeline, by any of the merged records
+moved as (
+    select roots.root_id as lead_id, history.changed_at, trim(history.value) as stage_id
+    from roots
+    inner join {{ ref('stg_hubspot__leads_history') }} as history
+        on roots.lead_id = history.lead_id and history.property = 'hs_pipeline_stage' and history.position = 1
+),
+
+dispositions as (
+    select leads.lead_id, min(moved.changed_at) as dispositioned_at
+    from {{ ref('stg_hubspot__leads') }} as leads
+    inner join moved on leads.lead_id = moved.lead_id
+    inner join {{ ref('stg_hubspot__lead_pipeline_stages') }} as stages
+        on leads.pipeline_id = stages.pipeline_id and moved.stage_id = stages.stage_id and (stages.life_state <> 'open' or stages.stage_rank > 1)
+    group by leads.lead_id
 )
 
 select
@@ -60,11 +77,16 @@ select
         when stages.life_state = 'won' then 'qualified'
         else 'open'
     end as lead_state,
-    leads.known_from
+    leads.known_from,
+    coalesce(
+        dispositions.dispositioned_at,
+        case when leads.disqualification_reason is not null or stages.life_state <> 'open' or stages.stage_rank > 1 then members.created_at end
+    ) as dispositioned_at
 from {{ ref('stg_hubspot__leads') }} as leads
 inner join members on leads.lead_id = members.lead_id
 left join people on leads.lead_id = people.lead_id
 left join employers on leads.lead_id = employers.lead_id
 left join assigned on leads.lead_id = assigned.lead_id
+left join dispositions on leads.lead_id = dispositions.lead_id
 left join {{ ref('stg_hubspot__lead_pipeline_stages') }} as stages on leads.pipeline_id = stages.pipeline_id and leads.stage_id = stages.stage_id
 where leads.deletion is null

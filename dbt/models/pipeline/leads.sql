@@ -57,6 +57,7 @@ select
     cast(stated.pipeline as string) as pipeline,
     cast(stated.stage as string) as stage,
     cast(stated.lead_state as string) as lead_state,
+    stated.dispositioned_at,
     cast(stated.owner_key as string) as owner_key,
     cast(teams.team as string) as team,
     cast(stated.country as string) as country,

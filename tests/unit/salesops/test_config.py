@@ -157,3 +157,13 @@ def test_rates_have_thresholds_of_their_own(tmp_path):
     own = load(tmp_path, "[freshness.exchange_rates.reference_rates]\non_error = 'block'\nerror_hours = 60")
     rule = own.freshness.rule("exchange_rates", "reference_rates")
     assert (rule.error_hours, rule.on_error, rule.event_error_business_hours) == (60, "block", 120)
+
+
+def test_a_company_names_its_own_properties_for_the_rules_and_keeps_the_other_defaults(tmp_path):
+    table = "[sources.hubspot]\ndeal_properties = "
+    named = load(tmp_path, table + '{ signed_date = "contract_signed", legal_date = "" }\n')
+    properties = config.DEAL_PROPERTIES | named.sources.hubspot.deal_properties
+    assert properties["signed_date"] == "contract_signed" and properties["legal_date"] == ""
+    assert properties["next_step"] == "hs_next_step"
+    assert "deal_properties" in refused(tmp_path, table + '{ signature = "x" }\n')
+    assert "deal_properties" in refused(tmp_path, table + "{ signed_date = \"x', 'y\" }\n")

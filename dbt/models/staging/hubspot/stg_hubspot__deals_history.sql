@@ -10,6 +10,9 @@ select
         when changes.property = 'amount' then coalesce(cast({{ money('changes.value') }} as string), '')
         when changes.property = 'closedate'
             then coalesce(cast({{ vendor_date('changes.value', 'portal.zone') }} as string), '')
+        {%- for field, property in rule_properties().items() if field.endswith('_date') %}
+        when changes.property = '{{ property }}' then {{ rule_value('changes.value', field) }}
+        {%- endfor %}
         else trim(changes.value)
     end as value_typed
 from changes

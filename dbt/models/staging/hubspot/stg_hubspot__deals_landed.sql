@@ -2,8 +2,9 @@
 {%- set fields = [
     'dealstage', 'pipeline', 'amount', 'deal_currency_code', 'closedate', 'createdate', 'hubspot_owner_id', 'hs_manual_forecast_category', 'hs_analytics_source'
 ] %}
+{%- set rule_fields = rule_properties() %}
 with landed as (
-    select *, {{ hubspot_struct('payload', fields) }} as p
+    select *, {{ hubspot_struct('payload', (fields + rule_fields.values() | list) | unique | list) }} as p
     from ({{ landed_versions(source('hubspot', 'deals')) }}) as versions
 )
 
@@ -17,6 +18,9 @@ select
     coalesce(cast({{ vendor_date('landed.p.properties.closedate', 'portal.zone') }} as string), '') as closedate,
     coalesce(trim(landed.p.properties.hubspot_owner_id), '') as hubspot_owner_id,
     coalesce(trim(landed.p.properties.hs_manual_forecast_category), '') as hs_manual_forecast_category,
+    {%- for field, property in rule_fields.items() %}
+    {{ rule_value('landed.p.properties.' ~ property, field) }} as {{ field }},
+    {%- endfor %}
     {{ filled('landed.p.properties.hs_analytics_source') }} as lead_source,
     coalesce(
         {{ vendor_instant('landed.p.properties.createdate') }}, {{ vendor_instant('landed.p.createdAt') }}

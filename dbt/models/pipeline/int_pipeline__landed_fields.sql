@@ -1,0 +1,27 @@
+{{ config(materialized='ephemeral') }}
+-- grain: one row per source and field of a deal that the CRM rules can read there: the portal has the property, a sheet has a value in it
+-- What is not here is unknown, not empty: no rule may judge by it.
+{%- set own = [('forecast_category', 'hs_manual_forecast_category'), ('lead_source', 'hs_analytics_source')] %}
+select 'hubspot' as source, names.field
+from {{ text_rows(rule_properties().items() | list + own, ['field', 'property']) }} as names
+inner join {{ ref('stg_hubspot__properties') }} as properties on names.property = properties.property and properties.object = 'deals'
+union
+select source, field
+from (
+    select deals.source, fields.field
+    from {{ ref('deals') }} as deals
+    cross join {{ text_rows(as_rows(['amount', 'close_date', 'lead_source', 'contact', 'company', 'loss_reason', 'owner']), ['field']) }} as fields
+    where case fields.field
+        when 'amount' then deals.amount is not null
+        when 'close_date' then deals.close_date is not null
+        when 'lead_source' then deals.lead_source is not null
+        when 'contact' then deals.contact_key is not null
+        when 'company' then deals.company_key is not null
+        when 'loss_reason' then deals.source = 'spreadsheets' and deals.loss_reason is not null
+        else deals.owner_key is not null
+    end
+) as filled
+union
+select split_part(deal_key, ':', 1), 'decision_maker' from {{ ref('deal_contacts') }} where is_decision_maker
+union
+select split_part(deal_key, ':', 1), 'activities' from {{ ref('activity_links') }} where deal_key is not null

@@ -13,8 +13,8 @@
     ('horizon_to_date', [0, 0, -1], 'is_ever_in_horizon'),
 ] %}
 {%- set same_cell = "spans.pipeline = weights.pipeline and spans.stage = weights.stage and coalesce(spans.segment, 'unknown') = weights.segment" %}
-{%- set weighted = 'coalesce(cast(round(spans.amount_base * weights.weight, 2) as decimal(18, 2)), 0)' %}
-{%- set weighted_before = 'coalesce(cast(round(spans.amount_base * weights.weight_before, 2) as decimal(18, 2)), 0)' %}
+{%- set weighted = 'coalesce(cast(spans.amount_base * weights.weight as decimal(18, 2)), 0)' %}
+{%- set weighted_before = 'coalesce(cast(spans.amount_base * weights.weight_before as decimal(18, 2)), 0)' %}
 {%- set is_new_week = 'weights.from_snapshot_date > spans.first_snapshot_date' %}
 with changes as (
     {%- for day, marks, condition in events %}
@@ -113,7 +113,7 @@ select
     {%- for measure in ['horizon', 'horizon_stage_3'] %}
     cast(case
         when targets.won_value < targets.target_base
-            then round(cast(stock.{{ measure }}_value as double) / nullif(cast(targets.target_base - targets.won_value as double), 0), 9)
+            then round((cast(stock.{{ measure }}_value as double) / nullif(cast(targets.target_base - targets.won_value as double), 0)) * 1e9) / 1e9
     end as double) as {{ 'coverage' if loop.first else 'coverage_stage_3' }}_ratio,
     {%- endfor %}
     cast(case

@@ -83,7 +83,7 @@ select
     cast(snapshot_count as bigint) as snapshot_count,
     cast(won_count as bigint) as won_count,
     cast(won_count / nullif(cast(snapshot_count as double), 0) as double) as observed_rate,
-    cast(round(prior_rate, 6) as double) as prior_rate,
-    cast(round(strength, 6) as double) as prior_strength,
-    cast(round(weight, 6) as double) as weight
+    cast(round(prior_rate * 1e6) / 1e6 as double) as prior_rate,
+    cast(round(strength * 1e6) / 1e6 as double) as prior_strength,
+    cast(round(weight * 1e6) / 1e6 as double) as weight
 from levels

@@ -14,6 +14,17 @@
     }) }}
 {%- endmacro %}
 
+{# Rules that read what changes in the deal's own intervals: its stage, amount, close date, forecast category. #}
+{% macro crm_rules_of_spans() -%}{{ return(['R01', 'R03', 'R04', 'R06', 'R08', 'R09', 'R11', 'R19']) }}{%- endmacro %}
+
+{# The first day of the oldest period for which figures of the rules are shown: 24 months and 8 fiscal quarters, running ones included. #}
+{% macro rules_shown_from() -%}
+    least(
+        cast({{ salesops.month_start(salesops.as_of_date()) }} - interval 23 month as date),
+        cast({{ salesops.fiscal_quarter_start(salesops.as_of_date()) }} - interval 21 month as date)
+    )
+{%- endmacro %}
+
 {# What a rule says of a day of which no layer says more: the verdict and its reason. The others pass. #}
 {% macro crm_rule_defaults() -%}
     {{ return({

@@ -6,7 +6,7 @@
 {%- set defaults = [] %}
 {%- for rule, default in crm_rule_defaults().items() %}{% do defaults.append([rule] + default) %}{% endfor %}
 with spans as (
-    select * from {{ ref('int_kpi__rule_spans') }}
+    select * from {{ ref('int_kpi__rule_spans') }} where kind = 'stay'
 ),
 
 unread as (
@@ -21,7 +21,8 @@ layers as (
     from spans where spans.judged_from > spans.from_date
     union all
     select 'deal', {{ rule_layer('not_applicable', "'phase not reached'") }}
-    from spans where spans.from_phase_number is not null and coalesce(spans.phase_number, 0) < spans.from_phase_number
+    from {{ ref('int_kpi__rule_spans') }} as spans
+    where spans.kind = 'span' and spans.from_phase_number is not null and coalesce(spans.phase_number, 0) < spans.from_phase_number
     union all
     select 'deal', {{ rule_layer('not_applicable', "'input not read'") }}
     from spans
@@ -38,53 +39,67 @@ lived as (
     select * from layers where from_date <= {{ as_of_date() }} and (to_date is null or from_date < to_date)
 ),
 
-pieces as (
-    select thing, thing_key, rule_id, version, boundary as from_date,
-        lead(boundary) over (partition by thing, thing_key, rule_id, version order by boundary nulls last) as to_date
+-- what covers a day, as running sums over the days on which a layer begins or ends: no piece is held against every layer of its deal
+boundaries as (
+    select
+        thing, thing_key, rule_id, version, boundary,
+        {%- for name in ['scope', 'not_applicable', 'fail', 'pass'] %}
+        sum(case when layer = '{{ name }}' then step else 0 end) as {{ name }}_step,
+        {%- endfor %}
+        sum(case when is_reconstructed then step else 0 end) as reconstructed_step
     from (
-        select thing, thing_key, rule_id, version, from_date as boundary from lived
-        union
-        select thing, thing_key, rule_id, version, to_date from lived where to_date <= {{ as_of_date() }}
-    ) as boundaries
+        select thing, thing_key, rule_id, version, layer, is_reconstructed, from_date as boundary, 1 as step from lived
+        union all
+        select thing, thing_key, rule_id, version, layer, is_reconstructed, to_date, -1 from lived where to_date <= {{ as_of_date() }}
+    ) as steps
+    group by thing, thing_key, rule_id, version, boundary
 ),
 
 covered as (
     select
-        pieces.thing, pieces.thing_key, pieces.rule_id, pieces.version, pieces.from_date, pieces.to_date,
-        min(case lived.layer when 'not_applicable' then 1 when 'fail' then 2 when 'pass' then 3 when 'scope' then 4 else 5 end) as strictest,
-        max(case when lived.layer = 'scope' then 1 else 0 end) as is_in_scope,
-        min(lived.detail) filter (where lived.layer = 'not_applicable') as not_judged_because,
-        max(case when lived.is_reconstructed then 1 else 0 end) > max(case when lived.layer = 'not_applicable' then 1 else 0 end) as is_reconstructed
-    from pieces
-    inner join lived
-        on pieces.thing = lived.thing and pieces.thing_key = lived.thing_key and pieces.rule_id = lived.rule_id and pieces.version = lived.version
-        and lived.from_date <= pieces.from_date and (lived.to_date > pieces.from_date or lived.to_date is null)
-    group by pieces.thing, pieces.thing_key, pieces.rule_id, pieces.version, pieces.from_date, pieces.to_date
+        thing, thing_key, rule_id, version, boundary as from_date, lead(boundary) over (
+            partition by thing, thing_key, rule_id, version order by boundary nulls last
+        ) as to_date,
+        {%- for name in ['scope', 'not_applicable', 'fail', 'pass', 'reconstructed'] %}
+        sum({{ name }}_step) over running as {{ name }}_count{{ ',' if not loop.last }}
+        {%- endfor %}
+    from boundaries
+    window running as (partition by thing, thing_key, rule_id, version order by boundary nulls last rows between unbounded preceding and current row)
+),
+
+judged as (
+    select
+        covered.thing, covered.thing_key, covered.rule_id, covered.version, covered.from_date, covered.to_date,
+        covered.reconstructed_count > 0 and covered.not_applicable_count = 0 as is_reconstructed,
+        case
+            when covered.not_applicable_count > 0 then 'not_applicable' when covered.fail_count > 0 then 'fail' when covered.pass_count > 0 then 'pass'
+            else coalesce(defaults.verdict, 'pass')
+        end as verdict,
+        case when covered.not_applicable_count + covered.fail_count + covered.pass_count = 0 then defaults.detail end as default_detail
+    from covered
+    left join {{ text_rows(defaults, ['rule_id', 'verdict', 'detail']) }} as defaults on covered.rule_id = defaults.rule_id
+    where covered.scope_count > 0
 ),
 
 reasons as (
     select thing, thing_key, rule_id, version, from_date, {{ ordered_list('detail', 'detail') }} as detail
     from (
-        select distinct pieces.thing, pieces.thing_key, pieces.rule_id, pieces.version, pieces.from_date, lived.detail
-        from pieces
+        select distinct judged.thing, judged.thing_key, judged.rule_id, judged.version, judged.from_date, lived.detail
+        from judged
         inner join lived
-            on pieces.thing = lived.thing and pieces.thing_key = lived.thing_key and pieces.rule_id = lived.rule_id and pieces.version = lived.version
-            and lived.layer = 'fail' and lived.from_date <= pieces.from_date and (lived.to_date > pieces.from_date or lived.to_date is null)
+            on judged.thing = lived.thing and judged.thing_key = lived.thing_key and judged.rule_id = lived.rule_id and judged.version = lived.version
+            and judged.verdict = lived.layer and lived.from_date <= judged.from_date and (lived.to_date > judged.from_date or lived.to_date is null)
+        where judged.verdict <> 'pass' and lived.detail is not null
     ) as named
     group by thing, thing_key, rule_id, version, from_date
 ),
 
-judged as (
-    select
-        covered.thing, covered.thing_key, covered.rule_id, covered.version, covered.from_date, covered.to_date, covered.is_reconstructed,
-        case covered.strictest when 1 then 'not_applicable' when 2 then 'fail' when 3 then 'pass' else coalesce(defaults.verdict, 'pass') end as verdict,
-        case covered.strictest when 1 then covered.not_judged_because when 2 then reasons.detail when 4 then defaults.detail end as detail
-    from covered
-    left join {{ text_rows(defaults, ['rule_id', 'verdict', 'detail']) }} as defaults on covered.rule_id = defaults.rule_id
+explained as (
+    select judged.*, coalesce(judged.default_detail, reasons.detail) as detail
+    from judged
     left join reasons
-        on covered.thing = reasons.thing and covered.thing_key = reasons.thing_key and covered.rule_id = reasons.rule_id and covered.version = reasons.version
-        and covered.from_date = reasons.from_date
-    where covered.is_in_scope = 1
+        on judged.thing = reasons.thing and judged.thing_key = reasons.thing_key and judged.rule_id = reasons.rule_id and judged.version = reasons.version
+        and judged.from_date = reasons.from_date
 ),
 
 turns as (
@@ -97,7 +112,7 @@ turns as (
                 and is_reconstructed = lag(is_reconstructed) over by_rule then 0
             else 1
         end as is_turn
-        from judged
+        from explained
         window by_rule as (partition by thing, thing_key, rule_id, version order by from_date nulls last)
     ) as compared
 )

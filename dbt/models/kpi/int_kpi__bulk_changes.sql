@@ -1,11 +1,12 @@
 {{ config(materialized='ephemeral') }}
 -- grain: one row per deal and instant at which one user changed it together with more deals, within five minutes, than rule R20 allows
--- Creations are no changes. The limit is that of the rule's version on the day.
-{%- set minutes = 5 %}
+-- Creations are no changes. The limit is that of the rule's version on the day. A change stands for its deal until the same user's next one of it,
+-- for five minutes at most: how many stand at an instant is how many deals were changed in the five minutes up to it, without a pair compared.
+{%- set window = 5 * 60000000 %}
 with changes as (
     select
-        changes.changed_by, changes.deal_key, changes.changed_at, {{ local_date('changes.changed_at') }} as changed_date, max(rules.limit_count) as limit_count,
-        cast(floor({{ epoch_micros('changes.changed_at') }} / cast({{ minutes * 60000000 }} as double)) as bigint) as slot
+        changes.changed_by, changes.deal_key, changes.changed_at, {{ local_date('changes.changed_at') }} as changed_date,
+        {{ epoch_micros('changes.changed_at') }} as micros, max(rules.limit_count) as limit_count
     from {{ ref('deal_changes') }} as changes
     inner join {{ ref('int_kpi__rules') }} as rules
         on rules.rule_id = 'R20' and {{ local_date('changes.changed_at') }} >= rules.from_date
@@ -14,25 +15,28 @@ with changes as (
     group by changes.changed_by, changes.deal_key, changes.changed_at
 ),
 
--- every pair of a change with one of at most five minutes before it, by the same user
-pairs as (
+steps as (
+    select changed_by, micros as instant, 1 as step, limit_count from changes
+    union all
+    select changed_by, least(coalesce(next_micros, micros + {{ window + 1 }}), micros + {{ window + 1 }}), -1, cast(null as bigint)
+    from (select *, lead(micros) over (partition by changed_by, deal_key order by micros nulls last) as next_micros from changes) as followed
+),
+
+instants as (
     select
-        anchors.changed_by, anchors.changed_at as anchored_at, anchors.deal_key as anchor_key, anchors.limit_count, befores.deal_key, befores.changed_at,
-        befores.changed_date
-    from changes as anchors
-    cross join {{ text_rows([['0'], ['1']], ['back']) }} as slots
-    inner join changes as befores
-        on anchors.changed_by = befores.changed_by and befores.slot = anchors.slot - cast(slots.back as bigint) and befores.changed_at <= anchors.changed_at
-        and {{ elapsed_seconds('befores.changed_at', 'anchors.changed_at') }} <= {{ minutes * 60 }}
+        changed_by, instant, max(limit_count) as limit_count,
+        sum(sum(step)) over (partition by changed_by order by instant nulls last rows between unbounded preceding and current row) as deal_count
+    from steps
+    group by changed_by, instant
 ),
 
 bursts as (
-    select changed_by, anchored_at, anchor_key
-    from pairs
-    group by changed_by, anchored_at, anchor_key, limit_count
-    having count(distinct deal_key) > limit_count
+    select changed_by, instant, min(case when deal_count > limit_count then instant end) over (
+        partition by changed_by order by instant nulls last rows between current row and unbounded following
+    ) as burst_instant
+    from instants
 )
 
-select distinct pairs.changed_by, pairs.deal_key, pairs.changed_at, pairs.changed_date
-from pairs
-inner join bursts on pairs.changed_by = bursts.changed_by and pairs.anchored_at = bursts.anchored_at and pairs.anchor_key = bursts.anchor_key
+select changes.changed_by, changes.deal_key, changes.changed_at, changes.changed_date
+from changes
+inner join bursts on changes.changed_by = bursts.changed_by and changes.micros = bursts.instant and bursts.burst_instant <= changes.micros + {{ window }}

@@ -4,7 +4,8 @@
 -- A meeting or task is planned from the day it was written down up to the day it is due, unless it was done or called off before. R06 counts
 -- business days of the company, from the last two-way touch or from the opening of the deal, whichever is later.
 with spans as (
-    select * from {{ ref('int_kpi__rule_spans') }} where rule_id in ('R02', 'R06', 'R07', 'R11', 'R12')
+    select * from {{ ref('int_kpi__rule_spans') }}
+    where (kind = 'span' and rule_id in ('R06', 'R11')) or (kind = 'stay' and rule_id in ('R02', 'R07', 'R12'))
 ),
 
 of_deals as (

@@ -4,7 +4,7 @@
 -- What has no history (links to people and companies) is judged as it is now, on every day.
 with spans as (
     select * from {{ ref('int_kpi__rule_spans') }}
-    where rule_id in ('R01', 'R03', 'R04', 'R08', 'R09', 'R10', 'R16', 'R17', 'R19')
+    where (kind = 'span' and rule_id in ('R01', 'R03', 'R04', 'R08', 'R09', 'R19')) or (kind = 'stay' and rule_id in ('R10', 'R16', 'R17'))
 ),
 
 landed as (

@@ -3,7 +3,8 @@
 -- R05: the limit of a fiscal quarter is known when it begins: the limit_share quantile (P80) of the finished visits of the four quarters before it,
 -- by stage and segment, of deals won by then; under limit_count visits it is limit_days. R13 counts what pipeline.deals counts as a push.
 with spans as (
-    select * from {{ ref('int_kpi__rule_spans') }} where rule_id in ('R05', 'R13', 'R14', 'R15', 'R20')
+    select * from {{ ref('int_kpi__rule_spans') }}
+    where kind = 'stay' and rule_id in ('R05', 'R13', 'R14', 'R15', 'R20')
 ),
 
 rules as (

@@ -61,7 +61,10 @@ scoped as (
     from pieces
     inner join {{ ref('int_kpi__rules') }} as rules
         on ' ' || rules.applies_to || ' ' like '% ' || pieces.life_state || ' %'
-        and (pieces.kind = 'stay' or rules.rule_id in ('{{ crm_rules_of_spans() | join("', '") }}'))
+        and (
+            pieces.kind = 'stay'
+            or rules.rule_id in ('{{ crm_rules_of_spans() | join("', '") }}')
+        )
         and (rules.pipeline is null or rules.pipeline = lower(pieces.pipeline) or rules.pipeline = lower(pieces.pipeline_id))
         and (pieces.ends_date > rules.from_date or pieces.ends_date is null) and (rules.to_date > pieces.first_date or rules.to_date is null)
 )

@@ -11,6 +11,8 @@
     'stage_conversion': ['entered_count', 'advanced_count', 'lost_count', 'still_in_count', 'won_value'],
     'stage_flow': ['opening_count', 'entered_count', 'advanced_count', 'won_count', 'lost_count', 'closing_count'],
     'contract_value': ['won_count', 'excluded_count'],
+    'crm_rules': ['pass_count', 'fail_count', 'not_applicable_count', 'pass_value', 'fail_value', 'reconstructed_count'],
+    'crm_score': ['deal_count', 'passing_count', 'open_deal_count', 'deal_value', 'passing_value'],
     'bookings': ['won_count', 'won_value', 'net_bookings', 'reversed_value', 'missing_amount_count'],
     'loss_analysis': ['lost_count', 'lost_value'],
     'pipeline_open': [

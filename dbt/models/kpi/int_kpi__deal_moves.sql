@@ -63,16 +63,17 @@ pairs as (
 -- the ends agree and something between them did not: crossed and returned, or came and went
 passages as (
     select
-        pairs.period_grain, pairs.from_date, pairs.close_window, pairs.deal_key,
+        touched.period_grain, touched.from_date, windows.close_window, touched.deal_key,
         max(case when days.life_state = 'open' and (
-            pairs.close_window = 'all' or coalesce(days.close_date >= pairs.window_start and days.close_date < pairs.window_end, false)
+            windows.close_window = 'all' or coalesce(days.close_date >= windows.window_start and days.close_date < windows.window_end, false)
         ) then 1 else 0 end) as most, min(case when days.life_state = 'open' and (
-            pairs.close_window = 'all' or coalesce(days.close_date >= pairs.window_start and days.close_date < pairs.window_end, false)
+            windows.close_window = 'all' or coalesce(days.close_date >= windows.window_start and days.close_date < windows.window_end, false)
         ) then 1 else 0 end) as least
-    from pairs
+    from touched
+    inner join {{ ref('int_kpi__change_windows') }} as windows on touched.period_grain = windows.period_grain and touched.from_date = windows.from_date
     inner join {{ ref('int_kpi__deal_days') }} as days
-        on pairs.deal_key = days.deal_key and days.first_date >= pairs.from_date and days.first_date < pairs.to_date
-    group by pairs.period_grain, pairs.from_date, pairs.close_window, pairs.deal_key
+        on touched.deal_key = days.deal_key and days.first_date >= touched.from_date and days.first_date < touched.to_date
+    group by touched.period_grain, touched.from_date, windows.close_window, touched.deal_key
 )
 
 select

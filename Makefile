@@ -5,9 +5,11 @@ SHELL := /bin/bash
 
 PYTHON ?= python3.11
 VENV := .venv
+SPARK_VENV := .venv-spark
 BIN := $(VENV)/bin
 SALESOPS := $(BIN)/salesops
 FAULT ?=
+DATA ?=
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -25,7 +27,7 @@ $(BIN)/python:
 
 # uv resolves and unpacks several times faster; where it cannot be had, pip does the same from the same lock
 define install
-	@echo "Installing $(1) into $(VENV) ..."
+	@echo "Installing $(1) into $(BIN) ..."
 	@if $(BIN)/python -m pip install --quiet uv 2>/dev/null && [ -x $(BIN)/uv ]; then \
 		$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); \
 	else \
@@ -41,6 +43,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/python
 $(VENV)/.ready-dev: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(call install,requirements-dev.lock)
 	@touch $(VENV)/.ready $@
+
+$(SPARK_VENV)/.ready: BIN := $(SPARK_VENV)/bin
+$(SPARK_VENV)/.ready: requirements-spark.lock pyproject.toml
+	$(PYTHON) -m venv $(SPARK_VENV)
+	$(call install,requirements-spark.lock)
+	@touch $@
 
 .PHONY: nightly
 nightly: setup ## the whole night; FAULT=duplicates lets something go wrong at the practice company
@@ -62,6 +70,10 @@ ui: setup ## Dagster's web page and daemon on 127.0.0.1, the nightly schedule on
 .PHONY: test
 test: $(VENV)/.ready-dev ## the whole test suite
 	@$(BIN)/python -m pytest -q
+
+.PHONY: test-spark
+test-spark: $(SPARK_VENV)/.ready ## every model, unit test and mart on Spark, compared with DuckDB's (Java 17); DATA=directory
+	@$(SPARK_VENV)/bin/python -m tests.spark.run $(DATA)
 
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## ruff, mypy and sqlfluff, as the tests run them

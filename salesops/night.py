@@ -261,21 +261,25 @@ def run(night: Night) -> Outcome:
     return Outcome(published, failures, _exit_code(night, published))
 
 
+def without_sources(environ: Mapping[str, str]) -> Night:
+    """A night that asks nobody, for dbt on what has landed. A practice company's clock is ahead of the real one."""
+    settings, data = config.load(environ), DataDirectory(config.data_directory(environ))
+    clock = Clock()
+    if settings.is_practice:
+        clock = Clock.at_least(practice.lived_until(data.sandbox, settings.company.zone) or clock.now())
+    return Night(settings, data, clock, clock.now(), None, data.published, "", "")
+
+
 def run_dbt_alone(environ: Mapping[str, str], command: Sequence[str]) -> int:
     """dbt as the night runs it, without asking any source. Returns its exit code."""
-    settings, data = config.load(environ), DataDirectory(config.data_directory(environ))
-    with locked(data):
-        set_environment(data)
+    night = without_sources(environ)
+    with locked(night.data):
+        set_environment(night.data)
         from dagster_project import transform
 
-        clock = Clock()
-        if settings.is_practice:
-            clock = Clock.at_least(practice.lived_until(data.sandbox, settings.company.zone) or clock.now())
-        now = clock.now()
-        night = Night(settings, data, clock, now, None, data.published, "", "")
         with night.warehouse() as connection:
             landing.prepare(connection)
-        project = transform.parse_project(data)
+        project = transform.parse_project(night.data)
         results = transform.run_dbt(night, project.manifest, list(command))
         return int(not results or any(result.status in ("error", "fail") for result in results))
 

@@ -31,7 +31,7 @@ INPUTS = {
         is_backdated boolean, is_excluded boolean, segment varchar, industry varchar, country varchar,
         deal_size_band varchar, created_amount_base decimal(18, 2), is_created_provisional boolean,
         furthest_stage_rank bigint, closed_amount_base decimal(18, 2), closed_amount_plan decimal(18, 2),
-        employees_band varchar, margin_share double""",
+        employees_band varchar, margin_share double, created_date date""",
     "deal_versions": """deal_key varchar, valid_from timestamptz, valid_to timestamptz, life_state varchar,
         pipeline varchar, pipeline_id varchar, stage varchar, stage_rank bigint, amount decimal(18, 2),
         currency varchar, close_date date, owner_key varchar, team varchar, first_date date, end_date date""",

@@ -2,7 +2,7 @@
 -- grain: one row per deal that KPI tables may count: not excluded; removed and merged ones are here for the cohorts that show them
 -- is_conversion_deal: neither renewal nor contraction; is_cohort_deal: and accepted (sao_at); is_rate_deal: and not removed or merged away (M08, M13, M20)
 -- close_days: whole local days from acceptance to the booking date (closed date where backdated), open deals to the as-of day;
--- null where a date is missing or the end lies before the start
+-- null where a date is missing or the end lies before the start; created_close_days: the same from the creation
 -- Owner and team are those at the close (present ones while open), frozen by pipeline.deals; sao_* those at acceptance.
 with dated as (
     select
@@ -49,6 +49,7 @@ select
     dated.furthest_stage_rank,
     dated.loss_reason_group,
     case when dated.end_date >= dated.sao_date then {{ days_between('dated.sao_date', 'dated.end_date') }} end as close_days,
+    case when dated.end_date >= dated.created_date then {{ days_between('dated.created_date', 'dated.end_date') }} end as created_close_days,
     case when dated.booking_date >= dated.sao_date then {{ days_between('dated.sao_date', 'dated.booking_date') }} end as booking_age_days,
     dated.sao_at is not null and coalesce(dated.order_type, 'unknown') not in ('renewal', 'contraction')
     and dated.life_state in ('open', 'won', 'lost') as is_rate_deal,

@@ -5,12 +5,23 @@
 -- belongs to the owner, team and pipeline in force when it happened. The losses themselves are exits on their booking date, so
 -- the share never passes 1. Null where the stage is unknown. Shares follow stage traffic: a busy stage loses more. The hazard does not:
 -- losses per week that a deal spent in the stage in the period (stage_flow, by the owner and team of the entry there).
-with losses as (
+with last_contacts as (
+    select deals.deal_key, max(touches.occurred_date) as last_contact_date
+    from {{ ref('int_kpi__deals') }} as deals
+    inner join {{ ref('int_kpi__buyer_touches') }} as touches on deals.deal_key = touches.deal_key and touches.occurred_date <= deals.booking_date
+    where deals.is_rate_deal and deals.life_state = 'lost'
+    group by deals.deal_key
+),
+
+losses as (
     select
-        booking_date as exit_date, owner_key, owner, team, source, pipeline, order_type, product, segment, industry, country, deal_size_band,
-        coalesce(lost_from_stage, 'unknown') as stage, coalesce(loss_reason_group, 'unknown') as reason_group, amount_base, 1 as is_loss
-    from {{ ref('int_kpi__deals') }}
-    where is_rate_deal and life_state = 'lost'
+        deals.booking_date as exit_date, deals.owner_key, deals.owner, deals.team, deals.source, deals.pipeline, deals.order_type, deals.product,
+        deals.segment, deals.industry, deals.country, deals.deal_size_band, coalesce(deals.lost_from_stage, 'unknown') as stage,
+        coalesce(deals.loss_reason_group, 'unknown') as reason_group, deals.amount_base, 1 as is_loss,
+        {{ days_between('last_contacts.last_contact_date', 'deals.booking_date') }} as quiet_days
+    from {{ ref('int_kpi__deals') }} as deals
+    left join last_contacts on deals.deal_key = last_contacts.deal_key
+    where deals.is_rate_deal and deals.life_state = 'lost'
 ),
 
 other_exits as (
@@ -18,7 +29,8 @@ other_exits as (
         {{ local_date('visits.exited_at') }} as exit_date, versions.owner_key, coalesce(owners.name, owners.email, versions.owner_key) as owner,
         versions.team, deals.source, visits.pipeline, deals.order_type, deals.product, deals.segment, deals.industry, deals.country,
         deals.deal_size_band,
-        coalesce(visits.stage, 'unknown') as stage, 'unknown' as reason_group, deals.amount_base, 0 as is_loss
+        coalesce(visits.stage, 'unknown') as stage, 'unknown' as reason_group, deals.amount_base, 0 as is_loss,
+        cast(null as bigint) as quiet_days
     from (
         select *, visit_number = max(visit_number) over (partition by deal_key) as is_last from {{ ref('deal_stage_visits') }}
     ) as visits
@@ -43,8 +55,10 @@ grouped as (
         period_grain, period_start, dimension, member_key, member, stage, reason_group,
         sum(is_loss) as lost_count,
         sum(amount_base) filter (where is_loss = 1) as lost_value,
-        count(*) as exit_count
-    from {{ cut('exits', 'exit_date', ['stage', 'reason_group', 'amount_base', 'is_loss']) }} as members
+        count(*) as exit_count,
+        {{ median_of('quiet_days', 'is_loss = 1') }} as quiet_days_median,
+        count(*) filter (where is_loss = 1 and quiet_days is null) as never_contacted_count
+    from {{ cut('exits', 'exit_date', ['stage', 'reason_group', 'amount_base', 'is_loss', 'quiet_days']) }} as members
     group by period_grain, period_start, dimension, member_key, member, stage, reason_group
 ),
 
@@ -53,7 +67,8 @@ shared as (
         grouped.*,
         sum(exit_count) over (partition by period_grain, period_start, dimension, member_key, stage) as stage_exit_count,
         sum(lost_count) over member_period as member_lost_count,
-        sum(case when reason_group in ('unknown', 'other') then lost_count else 0 end) over member_period as unexplained_count
+        sum(case when reason_group in ('unknown', 'other') then lost_count else 0 end) over member_period as unexplained_count,
+        sum(case when reason_group = 'unknown' then lost_count else 0 end) over member_period as missing_count
     from grouped
     window member_period as (partition by period_grain, period_start, dimension, member_key)
 ),
@@ -77,6 +92,10 @@ select
     cast(case when shared.stage <> 'unknown' then lost_count / nullif(cast(stage_exit_count as double), 0) end as double) as exit_share,
     cast(stage_exit_count as bigint) as stage_exit_count,
     cast(unexplained_count / nullif(cast(member_lost_count as double), 0) as double) as unexplained_share,
+    cast(missing_count / nullif(cast(member_lost_count as double), 0) as double) as missing_share,
+    cast(unexplained_count * 5 > member_lost_count as boolean) as is_reason_warning,
+    cast(quiet_days_median as double) as quiet_days_median,
+    cast(never_contacted_count as bigint) as never_contacted_count,
     cast(round((lost_count * 7 / nullif(stays.deal_days, 0)) * 1e9) / 1e9 as double) as loss_hazard_per_week
 from shared
 left join stays

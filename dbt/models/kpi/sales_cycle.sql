@@ -14,9 +14,11 @@ measured as (
         count(*) filter (where life_state = 'won') as won_count,
         avg(cast(close_days as double)) filter (where life_state = 'won') as won_days_mean,
         {{ median_of('close_days', "life_state = 'won'") }} as won_days_median,
+        avg(cast(created_close_days as double)) filter (where life_state = 'won') as won_days_from_created_mean,
+        {{ median_of('created_close_days', "life_state = 'won'") }} as won_days_from_created_median,
         avg(cast(close_days as double)) as closed_days_mean,
         {{ median_of('close_days', 'true') }} as closed_days_median
-    from {{ cut('decided', 'booking_date', ['life_state', 'close_days']) }} as members
+    from {{ cut('decided', 'booking_date', ['life_state', 'close_days', 'created_close_days']) }} as members
     group by period_grain, period_start, dimension, member_key, member
 )
 
@@ -25,6 +27,8 @@ select
     cast(won_count as bigint) as won_count,
     cast(won_days_mean as double) as won_days_mean,
     cast(won_days_median as double) as won_days_median,
+    cast(won_days_from_created_mean as double) as won_days_from_created_mean,
+    cast(won_days_from_created_median as double) as won_days_from_created_median,
     cast(closed_days_mean as double) as closed_days_mean,
     cast(closed_days_median as double) as closed_days_median
 from measured

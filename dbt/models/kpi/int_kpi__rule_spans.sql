@@ -1,7 +1,8 @@
 {{ config(materialized='ephemeral') }}
 -- grain: one row per kind, deal, rule version that applies to its state and pipeline, and span of local days [from_date, to_date)
 -- Kind `stay`: as long as state, pipeline and seller stay the same; their union is what the rule has in scope, with its from_date, to_date and
--- closed_days cut in. Kind `span`: as long as everything stays the same that a rule reads of the deal's intervals, for the rules that do.
+-- closed_days cut in. Kind `span`: as long as everything stays the same that a rule reads of the deal's intervals, for the rules
+-- that do and those that begin in a phase.
 -- The state of a day is that of its end (of E on the as-of day). judged_from: the first day after the grace of a seller who just got the deal;
 -- null where nobody has it; the grace ends with the last of its business days, those of the company's calendar. opened_date: of the present open
 -- time, after a reopening anew. What a rule has not had in scope since the oldest period shown is out.
@@ -62,7 +63,7 @@ scoped as (
     inner join {{ ref('int_kpi__rules') }} as rules
         on ' ' || rules.applies_to || ' ' like '% ' || pieces.life_state || ' %'
         and (
-            pieces.kind = 'stay'
+            pieces.kind = 'stay' or rules.from_phase_number is not null
             or rules.rule_id in ('{{ crm_rules_of_spans() | join("', '") }}')
         )
         and (rules.pipeline is null or rules.pipeline = lower(pieces.pipeline) or rules.pipeline = lower(pieces.pipeline_id))

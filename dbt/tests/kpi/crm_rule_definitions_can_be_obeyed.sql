@@ -18,6 +18,9 @@ union all
 select rule_id, version, 'from_phase is early, qualified, proposal or negotiation, not ' || from_phase from rules
 where trim(from_phase) <> '' and {{ phase_number('lower(trim(from_phase))') }} is null
 union all
+select rule_id, version, 'leads have neither phase nor pipeline: leave from_phase and pipeline empty' from rules
+where rule_id = 'R18' and (trim(from_phase) <> '' or trim(pipeline) <> '')
+union all
 select rules.rule_id, rules.version, 'no pipeline is called ' || rules.pipeline from rules
 left join {{ ref('stages') }} as stages on lower(trim(rules.pipeline)) in (lower(stages.pipeline), lower(stages.pipeline_id))
 where trim(rules.pipeline) <> '' and stages.pipeline_id is null

@@ -1,9 +1,14 @@
 {#
-  A sheet's rows as of (E, K), one per record: the newest version with version_at <= E, else the oldest version known,
-  flagged is_reconstructed. A row that a corrected file no longer has keeps its last contents, with is_deleted.
+  A sheet's rows as of (E, K), one per record and version: those with version_at <= E, and of a record without one the oldest version known,
+  flagged is_reconstructed. The newest of each record is_newest. A row that a corrected file no longer has keeps its last contents, with is_deleted.
+  A sheet does not say when a row was written, so one that was first seen after E was there at E unless the day that it is about (the first of the
+  date fields `begins` that is filled in) lies after E: a file of past deals read for the first time holds their past.
+  known_from is when the record was first landed, landed_at when the version was.
 #}
-{% macro newest_sheet_rows(relation, fields) -%}
-    select record_id, p, is_deleted, is_reconstructed, version_at, landed_at, known_from
+{% macro sheet_row_versions(relation, fields, begins=[]) -%}
+    {%- set days = [] -%}
+    {%- for field in begins %}{% do days.append('try_cast(p.fields.' ~ field ~ ' as date)') %}{% endfor -%}
+    select record_id, p, is_deleted, is_reconstructed, version_at, landed_at, known_from, choice = 1 as is_newest
     from (
         select
             record_id,
@@ -20,7 +25,15 @@
             from {{ relation }} where {{ salesops.known('landed_at') }}
         ) as landed
     ) as ranked
-    where choice = 1
+    where (choice = 1 or not is_reconstructed)
+    {%- if days %} and not (is_reconstructed and coalesce({{ days | join(', ') }}, {{ salesops.as_of_date() }}) > {{ salesops.as_of_date() }}){% endif %}
+{%- endmacro %}
+
+{# Of sheet_row_versions the newest one of each record. #}
+{% macro newest_sheet_rows(relation, fields, begins=[]) -%}
+    select record_id, p, is_deleted, is_reconstructed, version_at, landed_at, known_from
+    from ({{ salesops.sheet_row_versions(relation, fields, begins) }}) as versions
+    where is_newest
 {%- endmacro %}
 
 {# When a sheet's deal was closed: its closing date, else its close date; a date that lies ahead was known when the file was saved.

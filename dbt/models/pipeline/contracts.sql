@@ -5,10 +5,9 @@
 -- the win, without a deal at the start; the discount is the deal's. A company is found by the deal, else by the deal of another contract under the
 -- same name, else by a name that one company alone bears in the CRM, else by its name or id in a sheet. customer_key is the account family that
 -- retention counts. arr_base is at one rate for all time, the plan rate of the as-of day's fiscal year: currency alone is neither expansion nor contraction.
--- A line that was first seen after E and starts after E was not there at E.
 with given as (
     select * from {{ ref('stg_spreadsheets__contracts') }}
-    where not is_deleted and start_date is not null and not (coalesce(is_reconstructed, false) and start_date > {{ as_of_date() }})
+    where not is_deleted and start_date is not null
 ),
 
 crm_names as (

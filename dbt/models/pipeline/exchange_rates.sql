@@ -33,6 +33,22 @@ per_eur as (
     where listed.currency is null
 ),
 
+-- a version of the sheet is known from when it was landed
+sheet as (
+    select
+        given.currency, given.rate_date, max_by(given.rate_to_base, given.known_from) filter (where given.is_newest) as rate,
+        coalesce(
+            max_by(given.rate_to_base, given.landed_at) filter (where locks.lock_date is null or {{ local_date('given.landed_at') }} <= locks.lock_date),
+            min_by(given.rate_to_base, given.landed_at)
+        ) as booking_rate, max(given.known_from) as known_from
+    from {{ ref('stg_spreadsheets__exchange_rates') }} as given
+    left join {{ ref('int_pipeline__period_locks') }} as locks on locks.period_grain = 'month' and locks.period_start = {{ month_start('given.rate_date') }}
+    where
+        not given.is_deleted and given.kind = 'day' and given.rate_to_base is not null and given.rate_date <= {{ as_of_date() }}
+        and given.currency <> '{{ var("company_currency") }}'
+    group by given.currency, given.rate_date
+),
+
 {%- set cross = 'cast(round((cast(base.%s as double) / nullif(cast(other.%s as double), 0)) * 1e8) / 1e8 as decimal(18, 8))' %}
 given as (
     select
@@ -42,11 +58,7 @@ given as (
     inner join per_eur as base on other.rate_date = base.rate_date and base.currency = '{{ var("company_currency") }}'
     where other.currency <> '{{ var("company_currency") }}'
     union all
-    select
-        currency, rate_date, 'sheet', max_by(rate_to_base, known_from), max_by(rate_to_base, known_from), max(known_from)
-    from {{ ref('stg_spreadsheets__exchange_rates') }}
-    where not is_deleted and kind = 'day' and rate_to_base is not null and rate_date <= {{ as_of_date() }} and currency <> '{{ var("company_currency") }}'
-    group by currency, rate_date
+    select currency, rate_date, 'sheet', rate, booking_rate, known_from from sheet where rate is not null
 ),
 
 -- one point per currency and calendar day: what is older than the calendar stands on its first day
@@ -91,7 +103,7 @@ planned as (
         select plans.currency, calendar.fiscal_year, max_by(plans.rate_to_base, plans.known_from) as rate_to_base
         from {{ ref('stg_spreadsheets__exchange_rates') }} as plans
         inner join {{ ref('calendar') }} as calendar on plans.rate_date = calendar.date and calendar.country = upper('{{ var("company_country") }}')
-        where not plans.is_deleted and plans.kind = 'plan' and plans.rate_to_base is not null
+        where plans.is_newest and not plans.is_deleted and plans.kind = 'plan' and plans.rate_to_base is not null
         group by plans.currency, calendar.fiscal_year
     ) as sheet on rated.currency = sheet.currency and rated.fiscal_year = sheet.fiscal_year
     where rated.day_of_year = 1

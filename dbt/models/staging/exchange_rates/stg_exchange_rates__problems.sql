@@ -1,6 +1,6 @@
 -- grain: one row per source, record, currency and problem: rates of either source that are not used, or that moved more than anybody expects
 -- A jump is over 10 % from the rate before within a week, and is listed for 90 days: old crises are no news.
-with sheet as (select * from {{ ref('stg_spreadsheets__exchange_rates') }} where not is_deleted),
+with sheet as (select * from {{ ref('stg_spreadsheets__exchange_rates') }} where is_newest and not is_deleted),
 
 published as ({{ published_reference_rates(source('exchange_rates', 'reference_rates')) }}),
 

@@ -6,7 +6,7 @@
 ] %}
 
 with versions as (
-    {{ newest_sheet_rows(source('spreadsheets', 'activities'), fields) }}
+    {{ newest_sheet_rows(source('spreadsheets', 'activities'), fields, begins=['date']) }}
 )
 
 select

@@ -4,7 +4,7 @@
 ] %}
 
 with versions as (
-    {{ newest_sheet_rows(source('spreadsheets', 'contracts'), fields) }}
+    {{ newest_sheet_rows(source('spreadsheets', 'contracts'), fields, begins=['start_date']) }}
 )
 
 select

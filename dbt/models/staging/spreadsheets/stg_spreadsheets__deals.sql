@@ -7,7 +7,7 @@
 ] %}
 
 with versions as (
-    {{ newest_sheet_rows(source('spreadsheets', 'deals'), fields) }}
+    {{ newest_sheet_rows(source('spreadsheets', 'deals'), fields, begins=['created_date']) }}
 )
 
 select

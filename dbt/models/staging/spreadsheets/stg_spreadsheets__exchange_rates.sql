@@ -1,4 +1,5 @@
--- grain: one row per given rate (day, currency and kind), newest version as of (E, K); rows gone from a corrected file are kept, with is_deleted
+-- grain: one row per given rate (day, currency and kind) and version as of (E, K): what was booked keeps the rate that was known when its month was
+-- locked; the newest of each is_newest. Rows gone from a corrected file are kept, with is_deleted.
 -- rate_to_base: units of the company's currency for one unit of the currency. A rate that is not positive is NULL, and listed as a problem.
 -- kind `plan` is for the fiscal year that rate_date lies in
 {%- set fields = [
@@ -6,7 +7,7 @@
 ] %}
 
 with versions as (
-    {{ newest_sheet_rows(source('spreadsheets', 'exchange_rates'), fields) }}
+    {{ sheet_row_versions(source('spreadsheets', 'exchange_rates'), fields, begins=['rate_date']) }}
 ),
 
 typed as (
@@ -16,7 +17,7 @@ typed as (
         coalesce(try_cast({{ filled('p.fields.units') }} as decimal(18, 8)), 1) as units,
         {{ filled('p.fields.rate') }} as rate_text, {{ filled('p.fields.units') }} as units_text,
         p.corrected as corrected_text, p.file as file_name, p.sheet as sheet_name, try_cast(p.row as bigint) as row_number,
-        is_deleted, is_reconstructed, version_at, landed_at, known_from
+        is_deleted, is_reconstructed, is_newest, version_at, landed_at, known_from
     from versions
 )
 
@@ -24,5 +25,5 @@ select
     record_id, rate_date, currency, kind,
     cast(case when rate > 0 and units = 1 then rate when rate > 0 and units > 0 then rate / nullif(units, 0) end as decimal(18, 8)) as rate_to_base,
     rate_text, units_text, corrected_text, file_name, sheet_name, row_number,
-    is_deleted, is_reconstructed, version_at, landed_at, known_from
+    is_deleted, is_reconstructed, is_newest, version_at, landed_at, known_from
 from typed

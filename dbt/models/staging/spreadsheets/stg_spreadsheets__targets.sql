@@ -5,7 +5,7 @@
 ] %}
 
 with versions as (
-    {{ newest_sheet_rows(source('spreadsheets', 'targets'), fields) }}
+    {{ newest_sheet_rows(source('spreadsheets', 'targets'), fields, begins=['valid_from', 'month']) }}
 )
 
 select

@@ -3,7 +3,22 @@
 -- skipped; a later regression does not undo it. Deals that got no further are lost here or still in; removed and merged ones leave the
 -- cohort and are shown. Second visits are in stage_flow. Owner and team are those at the entry. Renewals and contractions are out.
 -- won_value / advanced_count is what a deal that got further was worth: with closed_only_rate and entered_count the size of a leak (S10).
-with entries as (
+-- M12's time in stage by deal, for entries of fiscal quarters and all: all its visits together (cumulative) and the newest one (latest), medians by
+-- Kaplan-Meier, deals that stand in the stage censored at E, days to 0.01; visits of no length are in no duration.
+{%- set keys = ['period_grain', 'period_start', 'dimension', 'member_key', 'visited_pipeline', 'stage'] %}
+with stays as (
+    select
+        deal_key, visited_pipeline, stage, min(case when exited_at is null then 0 else 1 end) as has_left,
+        round(sum(stay_days) * 1e2) / 1e2 as cumulative_days,
+        round(max_by(stay_days, visit_number) filter (where stay_days is not null) * 1e2) / 1e2 as latest_days
+    from (
+        select *, coalesce(days, case when exited_at is null then {{ elapsed_days('entered_at', as_of()) }} end) as stay_days
+        from {{ ref('int_kpi__stage_visits') }}
+    ) as visits
+    group by deal_key, visited_pipeline, stage
+),
+
+entries as (
     select
         *, case
             when life_state in ('removed', 'merged') then life_state
@@ -16,6 +31,40 @@ with entries as (
     where stage_rank is not null and place = 1
 ),
 
+timed as (
+    select
+        entries.*, stays.has_left, measures.measure,
+        case measures.measure when 'cumulative' then stays.cumulative_days else stays.latest_days end as stay_days
+    from entries
+    inner join stays on entries.deal_key = stays.deal_key and entries.visited_pipeline = stays.visited_pipeline and entries.stage = stays.stage
+    cross join {{ text_rows(as_rows(['cumulative', 'latest']), ['measure']) }} as measures
+),
+
+lengths as (
+    select
+        {{ keys | join(', ') }}, measure, stay_days, sum(has_left) as left_count,
+        sum(count(*)) over (
+            partition by {{ keys | join(', ') }}, measure order by stay_days desc nulls last rows between unbounded preceding and current row
+        ) as at_risk_count
+    from {{ cut('timed', 'entry_date', ['visited_pipeline', 'stage', 'measure', 'stay_days', 'has_left']) }} as members
+    where period_grain in ('quarter', 'all') and stay_days is not null
+    group by {{ keys | join(', ') }}, measure, stay_days
+),
+
+curves as (
+    select *, {{ km_survival('left_count', 'at_risk_count', keys + ['measure'], 'stay_days') }} as survival from lengths
+),
+
+medians as (
+    select
+        {{ keys | join(', ') }},
+        {%- for measure in ['cumulative', 'latest'] %}
+        min(stay_days) filter (where survival <= 0.5 and measure = '{{ measure }}') as {{ measure }}_days_median_km{{ ',' if not loop.last }}
+        {%- endfor %}
+    from curves
+    group by {{ keys | join(', ') }}
+),
+
 counted as (
     select
         period_grain, period_start, dimension, member_key, max(member) as member, visited_pipeline, stage, min(stage_rank) as stage_rank,
@@ -26,6 +75,15 @@ counted as (
         sum(won_amount) as won_value
     from {{ cut('entries', 'entry_date', ['visited_pipeline', 'stage', 'stage_rank', 'fate', 'won_amount']) }} as members
     group by period_grain, period_start, dimension, member_key, visited_pipeline, stage
+),
+
+measured as (
+    select counted.*, medians.cumulative_days_median_km, medians.latest_days_median_km
+    from counted
+    left join medians
+        on counted.period_grain = medians.period_grain and counted.period_start is not distinct from medians.period_start
+        and counted.dimension = medians.dimension and counted.member_key = medians.member_key
+        and counted.visited_pipeline = medians.visited_pipeline and counted.stage = medians.stage
 )
 
 select
@@ -44,5 +102,7 @@ select
     cast(advanced_count / nullif(cast(advanced_count + lost_count as double), 0) as double) as closed_only_rate,
     cast({{ wilson('advanced_count', '(advanced_count + lost_count)', -1) }} as double) as closed_only_rate_low,
     cast({{ wilson('advanced_count', '(advanced_count + lost_count)', 1) }} as double) as closed_only_rate_high,
-    cast(coalesce(won_value, 0) as decimal(18, 2)) as won_value
-from counted
+    cast(coalesce(won_value, 0) as decimal(18, 2)) as won_value,
+    cast(cumulative_days_median_km as double) as cumulative_days_median_km,
+    cast(latest_days_median_km as double) as latest_days_median_km
+from measured

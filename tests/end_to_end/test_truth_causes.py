@@ -52,7 +52,8 @@ def test_the_decaying_source_wins_less_than_it_did_and_than_the_others_do(lived)
     rows = lived.marts.execute(
         """select member_key = ? as decays, period_start >= ? as is_late, sum(won_count), sum(decided_count)
            from kpi.win_rate
-           where period_grain = 'week' and dimension = 'source' and (period_start >= ? or period_start < ?) group by all""",
+           where period_grain = 'week' and dimension = 'source' and (period_start >= ? or period_start < ?)
+           group by all""",
         [planted["decaying_source"], lately, lately, planted["decay_since"]],
     ).fetchall()
     counts = {(decays, is_late): (won, decided) for decays, is_late, won, decided in rows}

@@ -30,7 +30,7 @@ pairs as (
     select
         windows.*, touched.deal_key,
         {%- for column in ['owner_key', 'owner', 'team', 'pipeline'] %}
-        coalesce(before.{{ column }}, after.{{ column }}) as {{ column }}_0, after.{{ column }} as {{ column }}_1,
+        case when before.deal_key is null then after.{{ column }} else before.{{ column }} end as {{ column }}_0, after.{{ column }} as {{ column }}_1,
         {%- endfor %}
         {%- for column in ['segment', 'industry', 'country', 'source', 'product', 'order_type', 'deal_size_band'] %}
         after.{{ column }} as {{ column }}_0, after.{{ column }} as {{ column }}_1,

@@ -4,8 +4,14 @@
 {% macro in_base(amount, currency, rate) -%}
     case
         when {{ currency }} = '{{ var("company_currency") }}' then cast({{ amount }} as decimal(18, 2))
-        else cast(cast({{ amount }} as decimal(18, 2)) * cast({{ rate }} as decimal(18, 8)) as decimal(18, 2))
+        else {{ salesops.money_times('cast(' ~ amount ~ ' as decimal(18, 2))', 2, 'cast(' ~ rate ~ ' as decimal(18, 8))') }}
     end
+{%- endmacro %}
+
+{# A product of two decimals(18), rounded to cents; `scale` is that of the first. NULL where it is no amount of money any more: the engines
+   multiply within 18 digits unless one factor is wider, and an overflow would end the night. #}
+{% macro money_times(factor, scale, other) -%}
+    try_cast(cast({{ factor }} as decimal(19, {{ scale }})) * {{ other }} as decimal(18, 2))
 {%- endmacro %}
 
 {# A quotient or mean of amounts as money. By way of six decimals: in a double, half a cent is a little more or less than half a cent. #}

@@ -156,8 +156,8 @@
 {# Text that is empty is absent. #}
 {% macro filled(column) -%}nullif(trim({{ column }}), ''){%- endmacro %}
 
-{# An amount, exact; absent where it is no number. #}
-{% macro money(column) -%}try_cast({{ salesops.filled(column) }} as decimal(18, 2)){%- endmacro %}
+{# An amount, exact; absent where it is no number, or 10 trillion and more: those are slips of a key, and sums of them would not fit. #}
+{% macro money(column) -%}cast(try_cast({{ salesops.filled(column) }} as decimal(15, 2)) as decimal(18, 2)){%- endmacro %}
 
 {# A price, cost or discount of one unit, exact: small units have fractions of a cent. #}
 {% macro unit_money(column) -%}try_cast({{ salesops.filled(column) }} as decimal(18, 6)){%- endmacro %}

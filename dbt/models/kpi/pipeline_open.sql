@@ -13,8 +13,8 @@
     ('horizon_to_date', [0, 0, -1], 'is_ever_in_horizon'),
 ] %}
 {%- set same_cell = "spans.pipeline = weights.pipeline and spans.stage = weights.stage and coalesce(spans.segment, 'unknown') = weights.segment" %}
-{%- set weighted = 'coalesce(cast(spans.amount_base * weights.weight as decimal(18, 2)), 0)' %}
-{%- set weighted_before = 'coalesce(cast(spans.amount_base * weights.weight_before as decimal(18, 2)), 0)' %}
+{%- set weighted = 'coalesce(' ~ money_times('spans.amount_base', 2, 'weights.weight') ~ ', 0)' %}
+{%- set weighted_before = 'coalesce(' ~ money_times('spans.amount_base', 2, 'weights.weight_before') ~ ', 0)' %}
 {%- set is_new_week = 'weights.from_snapshot_date > spans.first_snapshot_date' %}
 with changes as (
     {%- for day, marks, condition in events %}

@@ -7,13 +7,13 @@ with lines as (
     select
         links.deal_id, items.line_item_id, items.name as product, items.amount, items.tcv, items.term_months, items.billing_start_date, items.known_from,
         items.billing_frequency is not null as is_recurring,
-        cast(items.price * items.quantity as decimal(18, 2)) as list_price,
-        cast(items.unit_cost * items.quantity as decimal(18, 2)) as cost,
+        {{ money_times('items.price', 6, 'items.quantity') }} as list_price,
+        {{ money_times('items.unit_cost', 6, 'items.quantity') }} as cost,
         case
             when items.discount_percent > 0 then case when items.discount_percent <= 100 then cast(items.discount_percent as double) / 100 end
             when items.unit_discount is not null
                 then case when items.unit_discount between 0 and items.price then cast(items.unit_discount as double) / nullif(cast(items.price as double), 0) end
-            when items.discount_percent = 0 or items.amount = cast(items.price * items.quantity as decimal(18, 2)) then cast(0 as double)
+            when items.discount_percent = 0 or items.amount = {{ money_times('items.price', 6, 'items.quantity') }} then cast(0 as double)
         end as discount_share,
         greatest(cast(1 as decimal(18, 4)), coalesce(cast(case items.billing_frequency
             when 'weekly' then items.term_months * 52 / 12
@@ -33,7 +33,7 @@ with lines as (
 ),
 
 valued as (
-    select *, coalesce(tcv, cast(amount * periods as decimal(18, 2))) as contract_value from lines
+    select *, coalesce(tcv, {{ money_times('amount', 2, 'periods') }}) as contract_value from lines
 )
 
 select
@@ -41,7 +41,7 @@ select
     case when is_recurring and term_months is not null then cast(cast(
         contract_value / greatest(cast(1 as decimal(18, 4)), cast(term_months / 12 as decimal(18, 4)))
     as decimal(18, 6)) as decimal(18, 2)) end as yearly_value,
-    cast(list_price * periods as decimal(18, 2)) as list_value,
-    cast(amount * periods as decimal(18, 2)) as net_value,
-    cast(cost * periods as decimal(18, 2)) as cost_value
+    {{ money_times('list_price', 2, 'periods') }} as list_value,
+    {{ money_times('amount', 2, 'periods') }} as net_value,
+    {{ money_times('cost', 2, 'periods') }} as cost_value
 from valued

@@ -24,7 +24,7 @@ weighed as (
 
 expected as (
     select
-        sum(case when weight is not null then coalesce(cast(amount_base * cast(weight as decimal(18, 8)) as decimal(18, 2)), 0) end) as weighted_value,
+        sum(case when weight is not null then coalesce({{ money_times('amount_base', 2, 'cast(weight as decimal(18, 8))') }}, 0) end) as weighted_value,
         count(*) filter (where weight is null) as unweighted_count, coalesce(sum(horizon_value), 0) as horizon_value
     from weighed
 )

@@ -5,7 +5,9 @@ elsewhere as (select stage_id from stages group by stage_id having count(*) = 1)
 owners as (select owner_id from {{ ref('stg_hubspot__owners') }}),
 
 deal_problems as (
-    select deal_id as record_id, known_from, 'amount' as field, amount_text as value, 'amount is no number' as problem
+    select
+        deal_id as record_id, known_from, 'amount' as field, amount_text as value,
+        case when try_cast({{ filled('amount_text') }} as decimal(38, 2)) is null then 'amount is no number' else 'amount is 10 trillion or more' end as problem
     from deals where amount is null and {{ filled('amount_text') }} is not null
     union all
     select deal_id, known_from, 'amount', cast(amount as string), 'amount is negative' from deals where amount < 0

@@ -1,12 +1,13 @@
 {# S5, shrinkage of rates. #}
 
 {# Strength m of the prior for groups of successes and trials, by `keys`: ANOVA estimator of the intraclass correlation rho,
-   m = min(200, 1 / rho - 1); no evidence of a difference (rho <= 0, or fewer than two groups) is 200. #}
+   m = min(200, 1 / rho - 1); no evidence of a difference (rho <= 0, or fewer than two groups) is 200. At least 1: one seller with wins only
+   beside one with losses only makes rho 1 and m 0, and would show 100 % without an interval. #}
 {% macro prior_strength(groups, keys, successes, trials) -%}
     (
         select
             {{ keys | join(', ') }}, rate, rho,
-            case when rho > 0 then least(cast(200 as double), 1 / rho - 1) else cast(200 as double) end as strength
+            case when rho > 0 then greatest(cast(1 as double), least(cast(200 as double), 1 / rho - 1)) else cast(200 as double) end as strength
         from (
             select *, (between_groups - within_groups) / nullif(between_groups + (typical_size - 1) * within_groups, 0) as rho
             from (

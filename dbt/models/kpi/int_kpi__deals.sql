@@ -3,6 +3,7 @@
 -- is_conversion_deal: neither renewal nor contraction; is_cohort_deal: and accepted (sao_at); is_rate_deal: and not removed or merged away (M08, M13, M20)
 -- close_days: whole local days from acceptance to the booking date (closed date where backdated), open deals to the as-of day;
 -- null where a date is missing or the end lies before the start; created_close_days: the same from the creation
+-- closed_amount_plan is for rates: a credit (negative) is in none, so it is null here
 -- Owner and team are those at the close (present ones while open), frozen by pipeline.deals; sao_* those at acceptance.
 with dated as (
     select
@@ -39,7 +40,7 @@ select
     dated.sao_team,
     dated.amount_base,
     dated.closed_amount_base,
-    dated.closed_amount_plan,
+    case when dated.closed_amount_plan >= 0 then dated.closed_amount_plan end as closed_amount_plan,
     dated.acv,
     dated.margin_share,
     dated.booking_date,

@@ -1,8 +1,8 @@
 -- grain: one row per period grain, period (of the local day of acceptance), dimension and member with an accepted deal
 -- M15: how much of the pipeline that was accepted in the period has been banked, as of E, and at what effort. value_yield = count_yield x
 -- amount_realisation x size_mix, exactly (I14): how many were won, at how much of what they were created with, and whether the large or the
--- small ones. Won deals at their amounts when won; removed and merged deals leave the cohort. A missing amount is 0 in the sums. The interval is
--- that of resampled deals (S4), for cohorts of fiscal quarters and all.
+-- small ones. Won deals at their amounts when won; removed and merged deals leave the cohort. A missing amount and a credit (negative) are
+-- 0 in the sums. The interval is that of resampled deals (S4), for cohorts of fiscal quarters and all.
 {%- set keys = ['period_grain', 'period_start', 'dimension', 'member_key'] %}
 with touches as (
     select links.deal_key, count(distinct links.activity_key) as activity_count
@@ -18,8 +18,9 @@ cohorts as (
         deals.sao_date, deals.sao_owner_key as owner_key, deals.sao_owner as owner, deals.sao_team as team, deals.source, deals.pipeline, deals.order_type,
         deals.product, deals.segment, deals.industry, deals.country, deals.deal_size_band,
         case when deals.life_state = 'won' then 1 else 0 end as is_won, case when deals.life_state = 'open' then 1 else 0 end as is_open,
-        coalesce(deals.created_amount_base, 0) as created_amount, case when deals.life_state = 'won' then coalesce(deals.closed_amount_base, 0) else 0 end as won_amount,
-        coalesce(deals.amount_base, 0) as present_amount, coalesce(touches.activity_count, 0) as activity_count
+        greatest(coalesce(deals.created_amount_base, 0), 0) as created_amount,
+        case when deals.life_state = 'won' then greatest(coalesce(deals.closed_amount_base, 0), 0) else 0 end as won_amount,
+        greatest(coalesce(deals.amount_base, 0), 0) as present_amount, coalesce(touches.activity_count, 0) as activity_count
     from {{ ref('int_kpi__deals') }} as deals
     left join touches on deals.deal_key = touches.deal_key
     where deals.is_rate_deal

@@ -19,19 +19,18 @@ with moves as (
     where exited_at is not null
 ),
 
-cuts as (
-    select * from {{ cut('moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay_days', 'has_ended', 'moved_at']) }} as members
-),
-
 moved as (
     select
         {{ keys | join(', ') }}, max(member) as member, min(stage_rank) as stage_rank,
         sum(entered) as entered_count, sum(1 - entered) as exit_count,
         sum(cast((1 - 2 * entered) * {{ epoch_micros('moved_at') }} as decimal(20, 0))) as left_at_micros,
         {%- for name, kinds in exits.items() %}
-        count(*) filter (where exit_way in ('{{ kinds | join("', '") }}')) as {{ name }}_count{{ ',' if not loop.last }}
+        count(*) filter (where exit_way in ('{{ kinds | join("', '") }}')) as {{ name }}_count,
         {%- endfor %}
-    from cuts
+        percentile_disc(0.5) within group (order by case when has_ended = 1 then stay_days else cast(1e12 as double) end)
+            filter (where stay_days is not null) as middle_days,
+        min(stay_days) filter (where has_ended = 0) as first_running_days
+    from {{ cut('moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay_days', 'has_ended', 'moved_at']) }} as members
     group by {{ keys | join(', ') }}
 ),
 
@@ -80,15 +79,24 @@ stocks as (
         and members.visited_pipeline = moved.visited_pipeline and members.stage = moved.stage
 ),
 
+-- no visit was still running at the middle stay or before: it is the curve's median, and only the other cells need their curve
+entries as (
+    select * from moves where stay_days is not null
+),
+
 stays as (
     select
-        {{ keys | join(', ') }}, stay_days, sum(has_ended) as ended_count,
+        cuts.{{ keys | join(', cuts.') }}, cuts.stay_days, sum(cuts.has_ended) as ended_count,
         sum(count(*)) over (
-            partition by {{ keys | join(', ') }} order by stay_days desc nulls last rows between unbounded preceding and current row
+            partition by cuts.{{ keys | join(', cuts.') }} order by cuts.stay_days desc nulls last rows between unbounded preceding and current row
         ) as at_risk_count
-    from cuts
-    where entered = 1 and stay_days is not null
-    group by {{ keys | join(', ') }}, stay_days
+    from {{ cut('entries', 'move_date', ['visited_pipeline', 'stage', 'stay_days', 'has_ended']) }} as cuts
+    inner join moved
+        on cuts.period_grain = moved.period_grain and cuts.period_start is not distinct from moved.period_start
+        and cuts.dimension = moved.dimension and cuts.member_key = moved.member_key
+        and cuts.visited_pipeline = moved.visited_pipeline and cuts.stage = moved.stage
+    where moved.middle_days > moved.first_running_days
+    group by cuts.{{ keys | join(', cuts.') }}, cuts.stay_days
 ),
 
 curves as (
@@ -99,6 +107,8 @@ medians as (
     select {{ keys | join(', ') }}, min(stay_days) filter (where survival <= 0.5) as days_median_km
     from curves
     group by {{ keys | join(', ') }}
+    union all
+    select {{ keys | join(', ') }}, middle_days from moved where middle_days <= coalesce(first_running_days, middle_days)
 )
 
 select

@@ -17,6 +17,10 @@ SEEDS = range(3)
 EARLIER = AS_OF - timedelta(days=75)
 
 
+def test_no_model_keeps_rows_of_the_night_before(project):
+    assert {model.config.materialized for model in project.models} <= {"table", "view", "ephemeral"}
+
+
 @pytest.mark.parametrize("seed", range(10, 16))
 def test_every_data_test_holds_for_any_company(project, seed):
     assert project.failures(project.build(anyones(seed), NIGHTS)) == {}

@@ -2,7 +2,7 @@
   A sheet's rows as of (E, K), one per record and version: those with version_at <= E, and of a record without one the oldest version known,
   flagged is_reconstructed. The newest of each record is_newest. A row that a corrected file no longer has keeps its last contents, with is_deleted.
   A sheet does not say when a row was written, so one that was first seen after E was there at E unless the day that it is about (the first of the
-  date fields `begins` that is filled in) lies after E: a file of past deals read for the first time holds their past.
+  date fields `begins` that is filled in) had not ended at E: a file of past deals read for the first time holds their past.
   known_from is when the record was first landed, landed_at when the version was.
 #}
 {% macro sheet_row_versions(relation, fields, begins=[]) -%}
@@ -26,7 +26,7 @@
         ) as landed
     ) as ranked
     where (choice = 1 or not is_reconstructed)
-    {%- if days %} and not (is_reconstructed and coalesce({{ days | join(', ') }}, {{ salesops.as_of_date() }}) > {{ salesops.as_of_date() }}){% endif %}
+    {%- if days %} and not (is_reconstructed and coalesce(coalesce({{ days | join(', ') }}) >= {{ salesops.as_of_date() }}, false)){% endif %}
 {%- endmacro %}
 
 {# Of sheet_row_versions the newest one of each record. #}

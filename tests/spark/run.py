@@ -117,7 +117,8 @@ def build_on_spark(scratch: Path, variables: str, raw: dict[str, Path]) -> list[
     if not results:
         return [f"dbt did not run on Spark: {done.exception}"]
     failures = [f"{r.node.name}: {r.message}" for r in results if str(r.status) not in ("success", "pass", "warn")]
-    for view in (r.node for r in results if r.node.config.materialized == "view"):
+    models = [r.node for r in results if r.node.resource_type == "model" and str(r.status) == "success"]
+    for view in (node for node in models if node.config.materialized == "view"):
         session.table(f"{view.schema}.{view.name}").write.parquet(str(parquet_of(scratch, view.schema, view.name)))
     kinds = [str(r.node.resource_type) for r in results]
     print("         " + ", ".join(f"{kinds.count(kind)} {kind}s" for kind in sorted(set(kinds))))
@@ -130,7 +131,7 @@ def parquet_of(scratch: Path, schema: str, table: str) -> Path:
 
 def compare_tables(scratch: Path) -> list[str]:
     """One line for each published table, and the differences."""
-    nodes = json.loads((scratch / "spark" / "manifest.json").read_text())["nodes"]
+    nodes = json.loads((scratch / "dev" / "manifest.json").read_text())["nodes"]
     keys: dict[str, list[str]] = {}
     for node in nodes.values():
         test = node.get("test_metadata") or {}

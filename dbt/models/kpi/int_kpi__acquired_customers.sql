@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per customer whose first contract has begun and was worth something: what won it, and what became of it
 -- opening and closing: yearly value on the first day and twelve months later (is_matured: that day has come). lived_days: from the first day to
 -- the first day without a contract (has_lapsed), else to the as-of day; a pause of at most 60 days is none. cycle_length_quartile: q1 the shortest.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per customer of int_kpi__acquired_customers and dimension: the common ones and what M27 names besides
 select *
 from {{ cut_members(

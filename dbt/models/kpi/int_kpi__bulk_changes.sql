@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal and instant at which one user changed it together with more deals, within five minutes, than rule R20 allows
 -- Creations are no changes. The limit is that of the rule's version on the day. A change stands for its deal until the same user's next one of it,
 -- for five minutes at most: how many stand at an instant is how many deals were changed in the five minutes up to it, without a pair compared.

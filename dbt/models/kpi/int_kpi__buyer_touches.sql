@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal, buyer contact and local day with a two-way touch of that person that is linked to the deal
 -- Shared mailboxes and people of internal domains are no buyers; merged records are one person.
 with buyers as (

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per period grain (week, month), period of the last 24 months and close window: the fiscal quarter in which the period
 -- begins, the next one, and all close dates; to_date and window_end are exclusive
 with periods as (

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per contract that retention may count; stop_date is the first day on which it no longer runs (9999-12-31: it runs on)
 -- A customer with one contract that cannot be valued (no yearly value, a negative one, no rate) or that ends before it starts is out whole:
 -- half of its contracts would look like a contraction. data_quality_issues lists it.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per customer and interval [from_date, to_date) with a yearly value; overlapping rows of a customer add up
 -- Contracts, and what bridges them: a pause of at most 60 days between two contracts is no churn, and neither is an end of at most 60 days
 -- ago (is_late: it may still be renewed). A bridge carries the value of the last day before it.

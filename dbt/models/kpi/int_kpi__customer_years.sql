@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per customer and finished month with a yearly value at its end or twelve months before, or a contract that ended in it
 -- M26: opening is the yearly value at the end of the month a year ago, closing that at the end of this month, late_arr the part of it whose
 -- contract ended in the last 60 days, unrenewed; due and what became of it are of the contracts that ended in the month.

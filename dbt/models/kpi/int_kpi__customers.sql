@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per customer with a countable contract: what acquired it, which is its first contract and the deal behind that one
 select
     firsts.customer_key, firsts.start_date as first_date, contracts.deal_key, contracts.acquiring_owner_key as owner_key,

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal that counts and interval of local days [first_date, end_date) at whose beginnings it stood as said
 -- A version stands at the start of day b when it began before b and ended on b or later (end_date NULL = stands as of E). Several versions
 -- of one day leave one that stands at no start: it is in no row's way. booked_on is the booking date of a closed state, closed_on the

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal that changed in a period, and close window: where it stood at both ends (M07), by company scope
 -- A deal in another currency changes with the rates, touched or not, as long as it is open.
 -- Bucket of the end states, precedence merged > removed > won > lost > date moved; an entry and an exit at most. A missing close date lies

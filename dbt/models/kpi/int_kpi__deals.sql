@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal that KPI tables may count: not excluded; removed and merged ones are here for the cohorts that show them
 -- is_conversion_deal: neither renewal nor contraction; is_cohort_deal: and accepted (sao_at); is_rate_deal: and not removed or merged away (M08, M13, M20)
 -- close_days: whole local days from acceptance to the booking date (closed date where backdated), open deals to the as-of day;

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per lead that KPI tables may count: all but internal people; spam and duplicates are in, and only lead_response sets them apart
 -- source is the first touch, frozen at creation; owner and team held the lead when its clock started; country is the customer's.
 -- Whether a lead became a sale is read from its converted deal as of E; a deal's value belongs to its earliest lead alone.

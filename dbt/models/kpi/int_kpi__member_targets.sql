@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per day of knowledge, dimension (company, team, owner), member and month with a target, in the version in force on that day
 -- Days of knowledge: the as-of day, for every month, and each other snapshot day, for the months of its own fiscal quarter.
 -- A team's own target stands before the sum of its sellers'; a seller's target belongs to the team of the first of the month. A seller who

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per version of a deal, open in a sales pipeline, that stood at the end of at least one snapshot day
 -- Snapshot days: the as-of day, each of the 400 days before it, and older month-ends since the calendar's first day. A version
 -- stands at the end of a local day when it began on or before that day and ended after it. first_snapshot_date is the first

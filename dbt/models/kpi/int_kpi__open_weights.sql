@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per run of snapshot days [from_snapshot_date, to_snapshot_date) within one week of a fiscal quarter, and pipeline, stage
 -- and segment that deals have stood in; to_snapshot_date NULL = up to the as-of day
 -- M04: the weight of an open deal there, and the one of the run before (new weights are events of the stock, like new rates). Its segment's

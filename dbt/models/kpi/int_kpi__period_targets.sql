@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per period grain (month, fiscal quarter), period, dimension (company, team, owner) and member with a target
 -- The version in force on the as-of day. A quarter has a target when its three months have one, else NULL.
 with months as (

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per fact of the last eight finished fiscal quarters that M28 is made of; period: recent = the last four of them, previous = the four before
 -- Three kinds, each in the period of its own date and with the attributes of its own moment (kpis.md 0.6): a deal accepted (won, lost, open, day)
 -- and a deal decided (decided_won) with those at creation; a deal booked (acv, won_days, margin) with those at win; a customer-year (opening, kept:

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per period (recent, previous, both), dimension and member with a fact: the parts of M28 and what they make
 -- value = CIF_win(180) x mean ACV x min(5, 1 / (1 - GRR)), NULL where a part is, or stands on fewer than 10 deals or customers: log_value with the
 -- variance of the logarithm is there all the same, for the interval. Parts are taken as independent; GRR is a share of yearly value, so its Wilson

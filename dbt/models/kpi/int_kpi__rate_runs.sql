@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per currency and run of snapshot days [from_snapshot_date, to_snapshot_date) with one rate; to_snapshot_date NULL = up to the
 -- as-of day. The runs of a currency hold every snapshot day: before its first rate they have none.
 with daily as (

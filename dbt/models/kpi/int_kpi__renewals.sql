@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per customer and day on which contracts of it no longer run (stop_date, the day after their last one)
 -- M26: nobody links a contract to the one that renews it, so a renewal is read from the customer's yearly value: what ended is renewed on time as
 -- far as the customer pays on stop_date no less than at the lowest of the days before, back to 61. So a new contract may have begun up to 60 days

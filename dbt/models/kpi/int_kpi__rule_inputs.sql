@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per source of deals, rule version and field that the rule reads: is_landed says whether the source has it
 -- A rule judges by the fields that are there; without any of them it does not judge at all.
 {%- set inputs = [] %}

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per period grain, period and the day that speaks for it: its last one, the as-of day while it runs
 -- The last 53 ISO weeks, 24 months and 8 fiscal quarters, running ones included; all = the as-of day.
 with days as (

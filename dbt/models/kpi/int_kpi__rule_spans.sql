@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per kind, deal, rule version that applies to its state and pipeline, and span of local days [from_date, to_date)
 -- Kind `stay`: as long as state, pipeline and seller stay the same; their union is what the rule has in scope, with its from_date, to_date and
 -- closed_days cut in. Kind `span`: as long as everything stays the same that a rule reads of the deal's intervals, for the rules

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per snapshot day, deal or lead, and rule that has it in scope on that day, with the cut columns as they were then
 -- Owner, team and pipeline are those of the day (a closed deal's at its close); what is frozen at creation stays. An amount is worth what the
 -- day's rate makes of it, a closed deal's what it was booked at.

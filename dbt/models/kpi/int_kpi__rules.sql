@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per CRM rule and version, as sales ops wrote it; a row that cannot be obeyed judges nothing: crm_rule_definitions_can_be_obeyed names it
 select
     rule_id, version, title, lower(trim(applies_to)) as applies_to, lower(nullif(trim(pipeline), '')) as pipeline, lower(nullif(trim(from_phase), '')) as from_phase,

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal, rule version and stretch of local days on which what is logged or planned decides the rule: R02, R06, R07, R11, R12
 -- These rules fail by default (R12 has nothing to judge by default): here stand the days that pass, and those that fail whatever else passes.
 -- A meeting or task is planned from the day it was written down up to the day it is due, unless it was done or called off before. R06 counts

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal, rule version and stretch of local days on which a field of the deal breaks the rule, or leaves it nothing to judge
 -- R01, R03, R04, R08, R09, R10, R16, R17, R19. Days without a row are passed. A field that its source does not have is not asked for.
 -- What has no history (links to people and companies) is judged as it is now, on every day.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal, rule version and stretch of local days on which what the deal went through breaks the rule: R05, R13, R14, R15, R20
 -- R05: the limit of a fiscal quarter is known when it begins: the limit_share quantile (P80) of the finished visits of the four quarters before it,
 -- by stage and segment, of deals won by then; under limit_count visits it is limit_days. R13 counts what pipeline.deals counts as a push.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per lead, version of R18 and stretch of local days: the scope, the days on which it is not due, and those on which it is overdue
 -- Dispositioned is a lead record that has left the first stage of its pipeline. It is due by the end of limit_days business days (of its own
 -- calendar) after the SLA has run out, and stays in scope for closed_days more once it is dispositioned. Contacts in a lead stage have no

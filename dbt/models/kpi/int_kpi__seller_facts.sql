@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per decided deal, or decided first entry into a stage, and scope (everything up to E, or the trailing four fiscal quarters)
 -- measure `win`: won or lost, by the seller at the close; measure `stage`: got further or was lost there, by the seller at the entry
 with facts as (

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per snapshot day, dimension (company, team, owner) and member with a target in the fiscal quarter that holds the day
 -- M05: the quarter's target as it stood on that day, and what had been won of it by the end of that day: the ledger's lines that belong to the
 -- quarter and were recorded by then, contractions aside, by owner and team of the win. A quarter has a target when its three months have one.

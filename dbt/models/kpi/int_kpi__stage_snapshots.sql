@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per fiscal quarter that has ended, weeks that were left of it, pipeline, stage and segment with an open deal then
 -- F2's past snapshots, one in each week (the day in its middle) and one at the quarter's end (0 weeks left): a deal that was open at the end
 -- of that day counts once, in the stage it stood in, and is won when it stood as won at the end of the quarter. What happened after the quarter is not known to it: a win that was

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per visit of an open stage that KPI tables may count, with the cut columns; owner and team are those at the entry
 -- and stay with the visit to its end, so that what a member's stage held and what moved balance
 select

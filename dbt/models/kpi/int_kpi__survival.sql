@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: period (of sao_at) x dimension member x day since acceptance on which a deal of the cohort was won, lost or is still open
 -- S2: survival is Kaplan-Meier for any close, open deals censored after the closes of the same day; the cumulative incidences are
 -- Aalen-Johansen, win and loss competing, so survival + cif_win + cif_loss = 1. Deals without a duration stand in one row of

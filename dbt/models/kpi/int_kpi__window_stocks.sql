@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per period grain, period, close window, dimension and member with open pipeline at either end of the period
 -- A version counts from the first period start at which it stood to the last one: two events each, summed, never expanded over days. One in
 -- another currency is worth something else at each boundary (the rate of the day before it): there it is one pair of events a period.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per activity of every source alive at E, in one spelling
 -- A line of a sheet has a day and no time: it stands at the end of that day's business hours.
 -- A machine's doing is told by where the record came from; what comes through the mailbox integration is a person's.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per HubSpot deal with line items: contract value of a year (kpis.md M02), discount on the list price and gross margin
 -- The yearly value has the recurring lines only, and one of them without a term leaves the deal without it. Discount and margin have all lines,
 -- and one line without its discount or its cost leaves the deal without: an unknown cost is not a cost of zero.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal that must not count, with the first reason that applies; the digit orders the reasons
 with present as (
     select records.deal_key, records.source, records.name, records.company_key, records.contact_key, versions.pipeline_id

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per HubSpot deal and living line item as of (E, K)
 -- The vendor's amount is the net price of one billing period. list_value, net_value and cost_value are over the term (over one period without a
 -- term), and never under one period: a term under a year is not annualised (kpis.md M02). The discount is a percentage or an amount per unit;

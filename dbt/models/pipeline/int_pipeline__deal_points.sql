@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal, field, instant and place at that instant: the field's value from that instant on ('' = empty)
 -- place 0 = the record's own present value, the last word; 1 = the vendor's newest entry; higher = overtaken at the same instant
 {%- set fields = {

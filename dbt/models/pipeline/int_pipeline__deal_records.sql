@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal of every source: what the record says beside its history
 with hubspot_companies as (
     select links.deal_id, min_by(identities.company_key, {{ primary_first('links', 'company_id') }}) as company_key

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per deal: what its intervals and visits say of it: acceptance, closing, furthest stage, pushes, who had it when
 -- a deal that was archived while closed and came back was closed when it was closed, not when it came back
 with versions as (

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per source and pipeline that the configuration takes out, by its id or by the name that it has today
 select distinct stages.source, stages.pipeline_id
 from {{ ref('stages') }} as stages

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per source and field of a deal that the CRM rules can read there: the portal has the property, a sheet has a value in it
 -- What is not here is unknown, not empty: no rule may judge by it.
 {%- set own = [('forecast_category', 'hs_manual_forecast_category'), ('lead_source', 'hs_analytics_source')] %}

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per lead: the response clock of M16, in the calendar of the country of the seller who had the lead at its start
 -- The clock starts at creation, or when a person gave the lead to its first owner, unless it was answered before that. It stops at the
 -- first touch at or after creation; while there is none it runs to E. A seller without a country, or in one that the calendar

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per contact and lead episode, for portals that hold no lead record at all
 -- An episode begins when a contact enters lead, marketingqualifiedlead or salesqualifiedlead from outside the three. The first
 -- entry always counts (after `customer` too); a later one only after 90 quiet days: no change of stage, no call, e-mail or meeting.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per lead: the source that brought the person, frozen at creation, and the deal that the lead became
 -- First touch: the first source of the person other than direct traffic, up to the lead's creation and from its own episode on; else the
 -- CRM's original source, else the lead record's own, else direct. Later touches change nothing in it (M17).

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per HubSpot lead record alive at E; leads merged into one another are one, from the earliest creation
 with recursive records as (
     select lead_id, merged_into, deletion from {{ ref('stg_hubspot__leads') }}

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per lead with a touch or a held meeting up to E
 -- A touch answers a lead when it went to the lead's person, to its company, or was made on a deal of that company that was open at the time
 -- (lead-to-account: any seller of the deal). Meetings count for the person alone.

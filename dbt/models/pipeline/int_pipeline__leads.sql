@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per lead episode, by lead records where the portal has any, else by the contacts' lifecycle
 -- new_since: only what happened from here on belongs to this episode: a contact's later lifecycle episodes start after 90 quiet days.
 -- A lead record is the CRM's own word, and any touch before it counts as one.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per recurring line item of a won HubSpot deal: the contract that it is, for a company that records its renewals as won deals
 -- It starts on the billing start, else on the deal's booking date, and ends with the term. Its yearly value is that of kpis.md M02: a term under a
 -- year is not annualised. Without a term nobody knows whether it still runs: no value, and the customer is out of retention and listed.

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per seller and interval [valid_from, valid_to): the team at that time, one interval as long as it stays the same
 -- a sheet knows the present team only, and gives it to a seller whom the CRM has in no team
 with crm as (

@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per period grain and period that is locked as of E: lock_date is the fourth business day after it, in the company's calendar
 with days as (
     select date, is_working_day, working_day_number, week_start, month_start, fiscal_quarter_start

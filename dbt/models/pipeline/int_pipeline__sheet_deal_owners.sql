@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per spreadsheet deal: its seller
 select 'spreadsheets:deal:' || deals.deal_id as deal_key, coalesce(by_email.owner_key, by_name.owner_key) as owner_key
 from {{ ref('stg_spreadsheets__deals') }} as deals

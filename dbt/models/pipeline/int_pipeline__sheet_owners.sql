@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per spelling (e-mail or name, lower case) of a seller in a sheet or an owner list -> owner_key
 -- a sheet's seller with the e-mail of a CRM owner, else with a full name that only one CRM owner bears, is that owner
 with crm as (

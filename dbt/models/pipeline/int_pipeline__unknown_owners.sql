@@ -1,4 +1,4 @@
-{{ config(materialized='ephemeral') }}
+{{ config(materialized=intermediate()) }}
 -- grain: one row per HubSpot owner id that a record names and no owner list explains
 with mentioned as (
     {%- for model in ['deals', 'contacts', 'companies', 'leads', 'calls', 'emails', 'meetings', 'notes', 'tasks'] %}

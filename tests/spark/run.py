@@ -43,9 +43,9 @@ def main() -> int:
         say(started, "built on DuckDB")
         failures = build_on_spark(scratch, variables, tables)
         say(started, f"built on Spark, {len(failures)} failures")
-        if not failures:
-            failures = compare_tables(scratch)
-            say(started, f"compared, {len(failures)} differences")
+        differences = compare_tables(scratch)
+        say(started, f"compared, {len(differences)} differences")
+    failures += differences
     print(*failures, sep="\n")
     return int(bool(failures))
 
@@ -148,6 +148,9 @@ def compare_tables(scratch: Path) -> list[str]:
                 continue
             table = f"{node['schema']}.{node['name']}"
             files = parquet_of(scratch, node["schema"], node["name"])
+            if not files.exists():
+                failures.append(f"{table}: not built on Spark")
+                continue
             found = compare(connection, f"marts.{table}", f"read_parquet('{files}/*.parquet')", keys[name])
             verdict = "differs" if found.differences else "equal"
             print(f"         {table:40} {found.rows:9,} rows  {verdict:8} worst {found.worst:.0e}")

@@ -243,17 +243,18 @@ def _by(rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
 
 
 def _sales_cycle(world: World, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """M13a: booking date (closed date when backdated) minus the date of acceptance, won deals, negative ones out."""
-    days = []
+    """M13a: booking date (closed date when backdated) minus the date of acceptance; negative ones have no days."""
+    days, won_count = [], 0
     for row in rows:
         if row["outcome"] == "won" and row["sao_at"]:
+            won_count += 1
             end = _local_date(world, row["closed_at"]) if row["is_backdated"] else row["booking_date"]
             start = _local_date(world, row["sao_at"])
             end = date.fromisoformat(end) if isinstance(end, str) else end
             if start is not None and end is not None and end >= start:
                 days.append((end - start).days)
     return {
-        "won_count": len(days),
+        "won_count": won_count,
         "mean_days": round(mean(days), 6) if days else None,
         "median_days": median(days) if days else None,
     }

@@ -122,16 +122,20 @@ def _acquisition(world: World, members: dict[str, dict[str, str]]) -> Iterator[R
 
 
 def _targets(world: World) -> dict[tuple[str, str, date], int]:
-    """(dimension, member, month) -> target in force: a leaver's stays with the team alone."""
+    """(dimension, member, month) -> target in force: a leaver's stays with the team alone, and a team's own line is the
+    whole team's, whoever has joined it with a target."""
     found: dict[tuple[str, str, date], int] = defaultdict(int)
-    for line in budget.in_force(world).values():
+    lines = budget.in_force(world).values()
+    whole = {(line.team, line.month) for line in lines if line.owner_id is None}
+    for line in lines:
         owner = world.owner(line.owner_id)
         if owner is not None:
             left = owner.archived_at and world.calendar.local_date(owner.archived_at)
             if not left or left >= line.month:
                 found["owner", owner.id, line.month] += line.amount
-        found["team", line.team, line.month] += line.amount
-        found["company", "all", line.month] += line.amount
+        if owner is None or (line.team, line.month) not in whole:
+            found["team", line.team, line.month] += line.amount
+            found["company", "all", line.month] += line.amount
     return found
 
 

@@ -14,7 +14,11 @@ BIN = Path(sys.executable).parent
 
 @pytest.mark.parametrize(
     "command",
-    [["ruff", "check", "."], ["mypy"], ["sqlfluff", "lint", "--disable-progress-bar", "dbt/models", "dbt/tests"]],
+    [
+        ["ruff", "check", "."],
+        ["mypy"],
+        ["sqlfluff", "lint", "--processes", "2", "--disable-progress-bar", "dbt/models", "dbt/tests"],
+    ],
     ids=["ruff", "mypy", "sqlfluff"],
 )
 def test_the_tree_passes(command):

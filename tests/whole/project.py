@@ -39,7 +39,7 @@ _SOURCES = """
         select source, object, timestamptz '2026-07-20 03:00+00', timestamptz '2026-07-20 03:00+00', 'ok'
         from warehouse.raw.settings_objects
 """
-CREATED = {"contacts": "createdate", "companies": "createdate", "deals": "createdate", "line_items": "createdate"}
+PLAINLY_DATED = ("contacts", "companies", "deals", "line_items")  # createdate; hs_createdate elsewhere
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Record:
                 key: json.loads(value or "null") for key, value in values.items()
             }
             return body | ({"archived": True, "archivedAt": stamp(self.ended)} if self.ended else {})
-        values[CREATED.get(self.kind, "hs_createdate")] = created
+        values["createdate" if self.kind in PLAINLY_DATED else "hs_createdate"] = created
         body = {"id": self.id, "createdAt": created, "archived": bool(self.ended), "properties": values}
         return body | ({"archivedAt": stamp(self.ended)} if self.ended else {})
 
@@ -146,12 +146,12 @@ class Company:
 class Project:
     """Every model and data test compiled once. `build` gives a connection on which all schemas of the marts stand."""
 
-    def __init__(self, scratch: Path, **variables: Any) -> None:
+    def __init__(self, scratch: Path) -> None:
         with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
             landing.prepare(connection)
         run_dbt(scratch, "seed", "--quiet")
         options = ["--quiet", "--no-introspect", "--no-populate-cache", "--vars"]
-        given = {"as_of": _E, "known_as_of": _K} | variables
+        given = {"as_of": _E, "known_as_of": _K}
         nodes = [run.node for run in run_dbt(scratch, "compile", *options, json.dumps(given))]
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
@@ -201,14 +201,12 @@ class Project:
         for table, listed in rows.items():
             marks = ", ".join("?" * len(listed[0]))
             connection.executemany(f"insert into warehouse.raw.{table} values ({marks})", listed)
-        instants = {_E: as_of.isoformat(), _K: known_as_of.isoformat() if known_as_of else _K}
+        connection.execute(f"set variable e = '{as_of.isoformat()}'")
+        connection.execute(f"set variable k = '{known_as_of.isoformat() if known_as_of else _K}'")
         for model in self.models:
-            sql = model.compiled_code
-            for compiled, wanted in instants.items():
-                sql = sql.replace(compiled, wanted)
             kind = "view" if model.config.materialized == "view" else "table"
+            sql = _as_of_its_instants(connection, model.compiled_code)
             connection.execute(f"create or replace {kind} {model.relation_name} as {sql}")
-        self.instants = instants
         return connection
 
     def failures(self, connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -227,9 +225,7 @@ class Project:
         return path.startswith("tests/") and "generic" not in path
 
     def rows_of(self, connection: duckdb.DuckDBPyConnection, test: str) -> int:
-        sql = self.tests[test].compiled_code
-        for compiled, wanted in self.instants.items():
-            sql = sql.replace(compiled, wanted)
+        sql = _as_of_its_instants(connection, self.tests[test].compiled_code)
         return connection.execute(f"select count(*) from ({sql}) as found").fetchone()[0]
 
     def tables(self) -> list[str]:
@@ -253,6 +249,12 @@ class Project:
                 only = [[row for row in rows[a] if row not in sets[b]][:2] for a, b in ((0, 1), (1, 0))]
                 found[table] = {"columns": columns, "one": only[0], "other": only[1]}
         return found
+
+
+def _as_of_its_instants(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """Compiled SQL with the instants that the tables of the connection were built for."""
+    e, k = connection.execute("select getvariable('e'), getvariable('k')").fetchone()
+    return sql.replace(_E, e).replace(_K, k)
 
 
 def _land(

@@ -28,6 +28,11 @@
     )
 {%- endmacro %}
 
+{# The posterior mean: successes and trials drawn towards a prior mean that is worth `strength` trials. #}
+{% macro shrunk_rate(successes, trials, prior, strength) -%}
+    ({{ successes }} + {{ prior }} * {{ strength }}) / nullif({{ trials }} + {{ strength }}, 0)
+{%- endmacro %}
+
 {# Beta(a, b) by `keys`: its 2.5 % and 97.5 % quantiles (low, high) and P(rate > threshold) (above). The density is summed over 2,000 points of
    t in (0, 1) with rate = sin(pi t / 2) squared, which keeps both ends finite from a, b >= 0.5 on; quantiles are interpolated.
    Error below 2e-5 for a, b >= 1. #}

@@ -50,7 +50,7 @@ select
     cast(decided.closed_only_rate_low as double) as closed_only_rate_low,
     cast(decided.closed_only_rate_high as double) as closed_only_rate_high,
     cast(round(
-        (decided.advanced_count + priors.rate * priors.strength) / nullif(decided.decided_count + priors.strength, 0) * 1e9
+        {{ shrunk_rate('decided.advanced_count', 'decided.decided_count', 'priors.rate', 'priors.strength') }} * 1e9
     ) / 1e9 as double) as shrunk_rate,
     cast(baselines.rate as double) as baseline_rate,
     cast(coalesce(baselines.period_count, 0) as bigint) as baseline_period_count,

@@ -36,7 +36,7 @@ pipelines as (
 shrunk_stages as (
     select
         stages.*, pipelines.weight as prior_rate, strengths.strength,
-        (stages.won_count + pipelines.weight * strengths.strength) / nullif(stages.snapshot_count + strengths.strength, 0) as weight
+        {{ shrunk_rate('stages.won_count', 'stages.snapshot_count', 'pipelines.weight', 'strengths.strength') }} as weight
     from stages
     inner join pipelines
         on stages.horizon_start = pipelines.horizon_start and stages.weeks_left = pipelines.weeks_left and stages.pipeline = pipelines.pipeline
@@ -47,7 +47,7 @@ shrunk_stages as (
 shrunk_cells as (
     select
         cells.*, shrunk_stages.weight as prior_rate, strengths.strength,
-        (cells.won_count + shrunk_stages.weight * strengths.strength) / nullif(cells.snapshot_count + strengths.strength, 0) as weight
+        {{ shrunk_rate('cells.won_count', 'cells.snapshot_count', 'shrunk_stages.weight', 'strengths.strength') }} as weight
     from cells
     inner join shrunk_stages
         on cells.horizon_start = shrunk_stages.horizon_start and cells.weeks_left = shrunk_stages.weeks_left

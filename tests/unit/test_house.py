@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PRODUCT = ("ingestion", "dagster_project", "salesops")
+PRODUCT = ("analysis", "ingestion", "dagster_project", "salesops")
 LAYERS = {  # a model of the layer may read these schemas and no other
     "staging": {"raw", "staging"},  # problems are read off typed records
     "pipeline": {"staging", "pipeline"},
@@ -20,6 +20,7 @@ LAYERS = {  # a model of the layer may read these schemas and no other
     "meta": {"raw", "staging", "pipeline", "meta"},
 }
 FORBIDDEN_IMPORTS = {
+    "analysis": {"dagster", "dagster_dbt", "dbt", "salesops", "dagster_project", "ingestion", "sandbox"},
     "ingestion": {"dagster", "dagster_dbt", "dbt", "salesops", "dagster_project", "analysis", "sandbox"},
     "sandbox": {"dagster", "dagster_dbt", "dbt", "salesops", "dagster_project", "ingestion", "analysis"},
     "salesops": {"sandbox"},

@@ -1,0 +1,87 @@
+"""Union-find that asks before it joins: strongest edges first, and no cluster that contradicts itself."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Identifiers = dict[int, dict[str, set[str]]]
+"""Strong identifiers by record: scope (a corporate domain) -> values in it (its mailboxes)."""
+
+
+class Clusters:
+    """Groups of 0..count-1. A refusal is a text a person can read; None means joined."""
+
+    def __init__(self, count: int, largest: int, apart: Iterable[tuple[int, int]] = ()) -> None:
+        self.parent = list(range(count))
+        self.members: dict[int, list[int]] = {}
+        self.largest = largest
+        self.apart: dict[int, set[int]] = defaultdict(set)
+        for a, b in apart:
+            self.apart[a].add(b)
+            self.apart[b].add(a)
+        self.identifiers: Identifiers = {}
+
+    def find(self, record: int) -> int:
+        parent = self.parent
+        while parent[record] != record:
+            parent[record] = parent[parent[record]]
+            record = parent[record]
+        return record
+
+    def of(self, root: int) -> list[int]:
+        return self.members.get(root) or [root]
+
+    def are_ruled_apart(self, x: int, y: int) -> bool:
+        """Through any third record too: rulings are asked for every member of the smaller cluster."""
+        if not self.apart:
+            return False
+        small, other = (x, y) if len(self.of(x)) <= len(self.of(y)) else (y, x)
+        return any(self.find(b) == other for a in self.of(small) for b in self.apart.get(a, ()))
+
+    def conflict(self, x: int, y: int) -> str | None:
+        mine, theirs = self.identifiers.get(x), self.identifiers.get(y)
+        if not mine or not theirs:
+            return None
+        shared = mine.keys() & theirs.keys()
+        if not shared:
+            return "another corporate domain"
+        if any(not mine[scope] & theirs[scope] for scope in shared):
+            return "two mailboxes at one company"
+        return None
+
+    def join(self, a: int, b: int, is_certain: bool = False, is_ruled: bool = False) -> str | None:
+        """None, or why the two clusters stay two. `is_certain` passes conflicting identifiers, `is_ruled` any limit."""
+        x, y = self.find(a), self.find(b)
+        if x == y:
+            return None
+        if self.are_ruled_apart(x, y):
+            return "ruled apart"
+        if not is_ruled and len(self.of(x)) + len(self.of(y)) > self.largest:
+            return "cluster too large"
+        if not is_ruled and not is_certain and (found := self.conflict(x, y)):
+            return found
+        self._unite(*((x, y) if len(self.of(x)) >= len(self.of(y)) else (y, x)))
+        return None
+
+    def _unite(self, large: int, small: int) -> None:
+        self.parent[small] = large
+        self.members.setdefault(large, [large]).extend(self.of(small))
+        self.members.pop(small, None)
+        for scope, values in self.identifiers.pop(small, {}).items():
+            self.identifiers.setdefault(large, {}).setdefault(scope, set()).update(values)
+
+    def labels(self) -> NDArray[np.int64]:
+        """The smallest member of each record's cluster."""
+        roots = np.fromiter((self.find(record) for record in range(len(self.parent))), np.int64, len(self.parent))
+        smallest = np.full(len(roots), len(roots), np.int64)
+        np.minimum.at(smallest, roots, np.arange(len(roots)))
+        return smallest[roots]
+
+
+def join_all(clusters: Clusters, edges: Iterable[tuple[int, int, bool, bool]]) -> Sequence[str | None]:
+    """The refusal of each edge (a, b, is_certain, is_ruled), taken in the order given."""
+    return [clusters.join(a, b, is_certain, is_ruled) for a, b, is_certain, is_ruled in edges]

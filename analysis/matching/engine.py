@@ -1,0 +1,431 @@
+"""`resolve`: contacts and companies in, clusters and explained pairs out. SQL compares; Python wires it and joins."""
+
+from __future__ import annotations
+
+import csv
+import importlib.resources
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import duckdb
+import nicknames
+import numpy as np
+import phonenumbers
+
+from analysis.matching import levels
+from analysis.matching.clusters import Clusters
+from analysis.matching.weights import Card, Weights
+
+HERE = Path(str(importlib.resources.files("analysis.matching")))
+ENGLISH_NAMES = Path(nicknames.__file__).with_name("names.csv")
+
+LIMITS: dict[str, float] = {
+    "text_limit": 80,  # letters of a text that are read
+    "phone_shortest": 6,
+    "phone_longest": 15,
+    "phone_with_code": 10,  # so many digits that begin with the home country's code: it was written without its plus
+    "local_part_shortest": 5,  # letters before the @ that say something without the domain
+    "near_names": 0.93,  # Jaro-Winkler
+    "near_companies": 0.93,
+    "alike_companies": 0.85,
+    "shared_mailbox_names": 3,  # more last names than this on one address: shared
+    "own_phone_people": 2,
+    "switchboard_people": 5,
+    "typo_share": 0.02,  # a domain that is this much rarer than the mail provider one letter away is a typing error
+    "namesakes_fewest": levels.NAMESAKES_FEWEST,
+    "namesakes_most": levels.NAMESAKES_MOST,
+}
+CAPS = {"match_contact": 24, "match_company": 40}
+"""Records on one key value that are still compared pair by pair; narrower keys cover the values above it."""
+RESULTS = ("company_clusters", "company_pairs", "contact_clusters", "contact_pairs")
+LARGEST_CLUSTER = 15
+LARGEST_PERSON = 40
+
+CONTACT_TOGETHER = [
+    ("email", "company"),
+    ("email", "first_name"),
+    ("email", "phone"),
+    ("phone", "first_name"),
+    ("phone", "company"),
+    ("namesakes", "company"),
+    ("first_name", "last_name"),
+    ("email", "cross_evidence"),
+]
+COMPANY_TOGETHER = [("name", "domain"), ("name", "place"), ("name", "phone"), ("domain", "phone")]
+
+HOLDS = """case
+    when first_name = 'one is not a person' then 'a person and a role'
+    when email = 'same mailbox' and first_name = 'different' then 'a mailbox that changed hands?'
+    when email = 'same but for a number' and company in ('same record', 'same name', 'same domain')
+        then 'a namesake at the company?'
+    when email not in (
+            'same mailbox', 'same shared mailbox', 'one letter apart', 'domain a letter apart', 'same before the @'
+        )
+        and phone not in ('same', 'same, a few people', 'same switchboard', 'one digit apart')
+        and company in ('missing', 'different', 'same first word')
+        then 'only the names agree'
+    end"""
+
+
+class ContradictoryRulings(ValueError):
+    """Two records are ruled the same, through others, and ruled apart."""
+
+
+@dataclass
+class Report:
+    contact_count: int = 0
+    company_count: int = 0
+    pair_count: int = 0
+    automatic_count: int = 0
+    review_count: int = 0
+    refused_count: int = 0
+    dropped_keys: list[tuple[str, int, int]] = field(default_factory=list)
+    """(kind of key, over-full values, records on them that it did not compare)"""
+    uncompared_count: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def resolve(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    contacts: str,
+    companies: str,
+    rulings: str | None = None,
+    into: str = "matches",
+    weights: Weights | None = None,
+    country: str = "SE",
+) -> Report:
+    """Writes the temporary tables {into}_company_clusters, _company_pairs, _contact_clusters and _contact_pairs.
+
+    `country` is where a telephone number without a plus sign, but with a country code, is at home.
+    """
+    run = Matching(connection, weights or Weights.load(), into, country)
+    try:
+        run.prepare(rulings)
+        run.companies(companies)
+        run.contacts(contacts)
+    finally:
+        run.clear()
+    return run.report
+
+
+def words(name: str) -> list[str]:
+    with (HERE / "words" / f"{name}.csv").open() as file:
+        return [row[0] for row in list(csv.reader(file))[1:]]
+
+
+def text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def listed(values: list[str]) -> str:
+    return ", ".join(text(value) for value in values)
+
+
+def way(same: dict[str, list[str]], start: str, end: str) -> list[str] | None:
+    """The keys through which two are the same."""
+    paths = {start: [start]}
+    queue = [start]
+    for key in queue:
+        if key == end:
+            return paths[key]
+        for following in same.get(key, []):
+            if following not in paths:
+                paths[following] = [*paths[key], following]
+                queue.append(following)
+    return None
+
+
+class Matching:
+    """One run: the temporary tables that its steps share."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, weights: Weights, into: str, country: str = "SE") -> None:
+        self.connection = connection
+        self.weights = weights
+        self.report = Report()
+        self.names: dict[str, Any] = {
+            **LIMITS,
+            "into": into,
+            "home_code": phonenumbers.country_code_for_region(country),
+            "words": HERE / "words",
+            "english_names": ENGLISH_NAMES,
+            "legal_forms": f"[{listed(words('legal_forms'))}]",
+            "country_words": f"[{listed(words('countries'))}]",
+            "free_mail": f"[{listed(words('free_mail'))}]",
+            "role_words": f"[{listed(words('role_words'))}]",
+            "no_names": f"[{listed(words('no_names'))}]",
+        }
+
+    # -- steps
+
+    def prepare(self, rulings: str | None) -> None:
+        with self.timed("words"):
+            self.run("macros")
+            self.run("words")
+            self.connection.execute(
+                "create or replace temp table match_ruling (left_key varchar, right_key varchar, ruling varchar)"
+            )
+            if rulings:
+                self.connection.execute(f"insert into match_ruling select left_key, right_key, ruling from {rulings}")
+            self.refuse_contradictions()
+
+    def refuse_contradictions(self) -> None:
+        """A=B and B=C with A<>C: the three keys are named."""
+        rows = self.connection.execute("select left_key, right_key, ruling from match_ruling order by all").fetchall()
+        same: dict[str, list[str]] = defaultdict(list)
+        for left, right, ruling in rows:
+            if ruling == "same":
+                same[left].append(right)
+                same[right].append(left)
+        for left, right, ruling in rows:
+            if ruling != "same" and (path := way(same, left, right)):
+                raise ContradictoryRulings(f"{' = '.join(path)} are ruled the same, yet {left} and {right} {ruling}")
+
+    def companies(self, relation: str) -> None:
+        with self.timed("companies"):
+            self.run("companies", companies=relation)
+            self.report.company_count = self.number("select count(*) from match_company")
+            self.compare_companies()
+            pairs = self.fetch("select a, b, score, hold, ruling from match_scored order by score desc, a, b")
+            clusters = Clusters(self.report.company_count, LARGEST_CLUSTER, self.apart("'different', 'keep_apart'"))
+            rows = self.connection.execute(
+                "select id, legal_id from match_company where legal_id is not null"
+            ).fetchall()
+            clusters.identifiers = {record - 1: {"": {legal_id}} for record, legal_id in rows}
+            refusals = self.join(clusters, pairs, pairs["score"], self.weights.company_automatic_score)
+            labels = clusters.labels()
+            self.keep(pairs, refusals, is_joined=labels)
+            self.table("match_company_cluster", id=np.arange(1, len(labels) + 1), cluster=labels)
+            self.run("company_results", automatic=self.weights.company_automatic_score)
+
+    def compare_companies(self) -> None:
+        self.run("company_keys")
+        self.pairs("match_company")
+        enums = {f"{name}_levels": f"enum({listed(values)})" for name, values in levels.COMPANY_LEVELS.items()}
+        self.run("company_levels", **enums)
+        self.run("rulings", records="match_company")
+        self.score(
+            list(levels.COMPANY_LEVELS),
+            COMPANY_TOGETHER,
+            {"score": (self.weights.company, self.weights.company_start)},
+            hold="null",
+            worth=f"s.score >= {self.weights.company_review_score}",
+        )
+
+    def contacts(self, relation: str) -> None:
+        with self.timed("contacts: normalise"):
+            self.read_contacts(relation)
+        with self.timed("contacts: pairs"):
+            self.run("contact_keys")
+            self.pairs("match_contact")
+            self.report.pair_count = self.number("select count(*) from match_pair")
+        with self.timed("contacts: levels"):
+            self.compare_contacts()
+        with self.timed("contacts: scores"):
+            self.score_contacts()
+        with self.timed("contacts: clusters"):
+            self.cluster_contacts()
+        with self.timed("contacts: results"):
+            common = [level for level in levels.NAMESAKES if float(level.removeprefix("10^")) >= 0]
+            self.run(
+                "contact_results",
+                automatic=self.weights.automatic_score,
+                review=self.weights.review_score,
+                common_names=listed(common),
+            )
+            counts = self.connection.execute(
+                "select count(*) filter (where band = 'automatic'), count(*) filter (where band = 'review'),"
+                f" count(*) filter (where refusal is not null) from {self.names['into']}_contact_pairs"
+            ).fetchall()[0]
+            self.report.automatic_count, self.report.review_count, self.report.refused_count = counts
+
+    def read_contacts(self, relation: str) -> None:
+        columns = self.connection.execute(f"describe select * from {relation}").fetchall()
+        mobile = "mobile_phone" if "mobile_phone" in {column[0] for column in columns} else "null::varchar"
+        self.connection.execute(
+            "create or replace temp table match_contact_input as select distinct on (record_key) record_key,"
+            f" created_at, first_name, last_name, email, phone, {mobile} as mobile_phone, company_name,"
+            f" company_record_key, title, city from {relation}"
+        )
+        self.run("contacts", contacts="match_contact_input")
+        self.report.contact_count = self.number("select count(*) from match_contact")
+
+    def compare_contacts(self) -> None:
+        enums = {
+            f"{name.removesuffix('_evidence')}_levels": f"enum({listed(values)})"
+            for name, values in levels.CONTACT_LEVELS.items()
+        }
+        self.run("contact_levels", **enums, namesakes_bins=f"[{listed(levels.NAMESAKES)}]")
+
+    def score_contacts(self) -> None:
+        self.run("rulings", records="match_contact")
+        weights = self.weights
+        self.score(
+            list(levels.CONTACT_LEVELS),
+            CONTACT_TOGETHER,
+            {
+                "merge_score": (weights.merge, weights.merge_start),
+                "person_score": (weights.person, weights.person_start),
+            },
+            hold=HOLDS,
+            worth=f"s.merge_score >= {weights.review_score} or s.person_score >= {weights.person_score}",
+        )
+
+    def cluster_contacts(self) -> None:
+        weights, count = self.weights, self.report.contact_count
+        pairs = self.fetch(
+            "select a, b, merge_score, person_score, hold, ruling from match_scored order by merge_score desc, a, b"
+        )
+        clusters = Clusters(count, LARGEST_CLUSTER, self.apart("'different', 'keep_apart'"))
+        rows = self.connection.execute(
+            "select id, corporate_domain, mailbox from match_contact where corporate_domain is not null and not is_role"
+        ).fetchall()
+        clusters.identifiers = {record - 1: {domain: {mailbox}} for record, domain, mailbox in rows}
+        refusals = self.join(clusters, pairs, pairs["merge_score"], weights.automatic_score)
+        labels = clusters.labels()
+
+        persons = Clusters(count, LARGEST_PERSON, self.apart("'different'"))
+        for record in np.flatnonzero(labels != np.arange(count)).tolist():
+            persons.join(record, int(labels[record]), is_ruled=True)
+        order = np.lexsort((pairs["b"], pairs["a"], -pairs["person_score"]))
+        links = {name: values[order] for name, values in pairs.items()}
+        self.join(persons, links, links["person_score"], weights.person_score, same=("same", "keep_apart"))
+        people = persons.labels()
+
+        self.keep(pairs, refusals, is_joined=labels, is_same_person=people)
+        self.table("match_contact_cluster", id=np.arange(1, count + 1), cluster=labels, person=people)
+
+    # -- how
+
+    def run(self, name: str, **names: Any) -> None:
+        sql = Template((HERE / "sql" / f"{name}.sql").read_text()).substitute(self.names | names)
+        self.connection.execute(sql)
+
+    def number(self, sql: str) -> int:
+        return int(self.connection.execute(sql).fetchall()[0][0])
+
+    def fetch(self, sql: str) -> dict[str, np.ndarray]:
+        return {name: np.ma.getdata(values) for name, values in self.connection.execute(sql).fetchnumpy().items()}
+
+    def table(self, name: str, **columns: np.ndarray) -> None:
+        self.connection.register("match_columns", columns)
+        self.connection.execute(f"create or replace temp table {name} as select * from match_columns")
+        self.connection.unregister("match_columns")
+
+    def apart(self, rulings: str) -> list[tuple[int, int]]:
+        sql = f"select a - 1, b - 1 from match_pair_ruling where ruling in ({rulings})"
+        return self.connection.execute(sql).fetchall()
+
+    def join(
+        self,
+        clusters: Clusters,
+        pairs: dict[str, np.ndarray],
+        scores: np.ndarray,
+        threshold: float,
+        same: tuple[str, ...] = ("same",),
+    ) -> list[str | None]:
+        """Rulings first, then edges from the strongest down to the threshold; why each was not taken."""
+        refusals: list[str | None] = [None] * len(scores)
+        records = list(zip(pairs["a"].tolist(), pairs["b"].tolist(), strict=True))
+        rulings = pairs["ruling"]
+        for edge in np.flatnonzero(np.isin(rulings, same)).tolist():
+            refusals[edge] = clusters.join(records[edge][0] - 1, records[edge][1] - 1, is_ruled=True)
+        holds, certain = pairs["hold"], self.weights.certain_score
+        for edge in np.flatnonzero(scores >= self.weights.review_score).tolist():
+            a, b = records[edge]
+            if rulings[edge] in ("different", "keep_apart"):
+                refusals[edge] = f"ruled: {rulings[edge]}"
+            elif holds[edge] and rulings[edge] not in same:
+                refusals[edge] = holds[edge]
+            elif scores[edge] >= threshold:
+                refusals[edge] = clusters.join(a - 1, b - 1, is_certain=scores[edge] >= certain)
+        return refusals
+
+    def keep(self, pairs: dict[str, np.ndarray], refusals: list[str | None], **labels: np.ndarray) -> None:
+        """The outcome of every scored pair; what came together by another way was not refused."""
+        a, b = pairs["a"] - 1, pairs["b"] - 1
+        together = {name: values[a] == values[b] for name, values in labels.items()}
+        texts = sorted({refusal for refusal in refusals if refusal})
+        numbers = {refusal: number + 1 for number, refusal in enumerate(texts)}
+        codes = np.fromiter((numbers.get(refusal or "", 0) for refusal in refusals), np.int64, len(refusals))
+        codes[together["is_joined"]] = 0
+        self.table("match_coded", a=pairs["a"], b=pairs["b"], code=codes, **together)
+        self.connection.execute(
+            "create or replace temp table match_outcome as select * exclude (code),"
+            f" ([{listed(texts)}]::varchar[])[code] as refusal from match_coded"
+        )
+
+    def score(
+        self,
+        features: list[str],
+        together: list[tuple[str, str]],
+        cards: dict[str, tuple[Card, float]],
+        hold: str,
+        worth: str,
+    ) -> None:
+        """Points of every combination of levels. The score is their sum; its start is counted with the last field."""
+        terms = [*features, *(" & ".join(pair) for pair in together)]
+        rows = [
+            (name, term, level, points)
+            for name, (card, _) in cards.items()
+            for term in terms
+            for level, points in card.get(term, {"": 0.0}).items()
+        ]
+        columns = dict(zip(("card", "term", "level", "points"), map(np.array, zip(*rows, strict=True)), strict=True))
+        self.table("match_points", **columns)
+        main = next(iter(cards))
+        joins: list[str] = []
+        parts: dict[str, list[str]] = {name: [] for name in cards}
+        for number, term in enumerate(terms):
+            level = " || ' & ' || ".join(f"held.{field}::varchar" for field in term.split(" & "))
+            for name in cards:
+                alias = f"{name}_{number}"
+                joins.append(
+                    f"left join match_points as {alias} on {alias}.card = '{name}' and {alias}.term = '{term}'"
+                    f" and {alias}.level = {level}"
+                )
+                parts[name].append(f"coalesce({alias}.points, 0)")
+        single = len(features)
+        last = f"{cards[main][1]!r} + " + " + ".join(parts[main][single - 1 :])
+        points = [f"{part} as points_{field}" for field, part in zip(features[:-1], parts[main], strict=False)]
+        points.append(f"{last} as points_{features[-1].removesuffix('_evidence')}")
+        scores = [f"{cards[name][1]!r} + {' + '.join(parts[name])} as {name}" for name in cards]
+        self.run(
+            "scores",
+            features=", ".join(features),
+            hold=hold,
+            points=",\n    ".join(points),
+            scores=",\n    ".join(scores),
+            joins="\n".join(joins),
+            worth=worth,
+        )
+
+    def pairs(self, records: str) -> None:
+        self.run("pairs", records=records, cap=CAPS[records])
+        rows = self.connection.execute(
+            "select kind, dropped_values, records from match_dropped order by all"
+        ).fetchall()
+        self.report.dropped_keys += rows
+        self.report.uncompared_count += self.number("select count(*) from match_uncompared")
+
+    def clear(self) -> None:
+        results = {f"{self.names['into']}_{name}" for name in RESULTS}
+        tables = "select table_name from duckdb_tables() where temporary and starts_with(table_name, 'match_')"
+        for (name,) in self.connection.execute(tables).fetchall():
+            if name not in results:
+                self.connection.execute(f"drop table {name}")
+        macros = "select distinct function_name from duckdb_functions() where starts_with(function_name, 'match_')"
+        for (name,) in self.connection.execute(macros).fetchall():
+            self.connection.execute(f"drop macro {name}")
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.report.seconds[step] = round(time.perf_counter() - started, 3)

@@ -1,0 +1,93 @@
+"""The levels on which two records are compared, field by field: words that SQL, weights and explanations share."""
+
+from __future__ import annotations
+
+NAMESAKES_FEWEST, NAMESAKES_MOST = 1e-6, 1e2
+"""Expected people of one name, by chance: first name count x last name count / contacts. Bins are half decades."""
+
+NAMESAKES = [f"10^{exponent / 2:g}" for exponent in range(-12, 5)]
+
+CONTACT_LEVELS: dict[str, list[str]] = {
+    "email": [
+        "missing",
+        "same mailbox",
+        "same shared mailbox",
+        "same but for a number",
+        "one letter apart",
+        "domain a letter apart",
+        "same before the @",
+        "another mailbox at the company",
+        "another company",
+        "two private",
+        "private and company",
+    ],
+    "phone": [
+        "missing",
+        "same",
+        "same, a few people",
+        "same switchboard",
+        "one digit apart",
+        "one is a switchboard",
+        "different",
+    ],
+    "first_name": [
+        "missing",
+        "same",
+        "same given name",
+        "sounds the same",
+        "nickname",
+        "initial",
+        "near",
+        "one given name shared",
+        "different, same initial",
+        "different",
+        "neither is a person",
+        "one is not a person",
+    ],
+    "last_name": ["missing", "same", "sounds the same", "near", "one part shared", "different"],
+    "company": [
+        "missing",
+        "same record",
+        "same name",
+        "name is the domain",
+        "same domain",
+        "near",
+        "one begins the other",
+        "same first word",
+        "different",
+    ],
+    "title": ["missing", "same", "different"],
+    "city": ["missing", "same", "different"],
+    "namesakes": ["names differ", *NAMESAKES],
+    "cross_evidence": ["no address", "nothing", "last name", "given name", "initial and last name", "both names"],
+}
+
+COMPANY_LEVELS: dict[str, list[str]] = {
+    "name": [
+        "missing",
+        "same",
+        "same, another country",
+        "same, one names a country",
+        "same single word",
+        "same words",
+        "one is the first word",
+        "one begins the other",
+        "one letter apart",
+        "near",
+        "same first word",
+        "alike",
+        "different",
+    ],
+    "domain": [
+        "missing",
+        "one missing",
+        "name is the domain",
+        "same",
+        "same but for the ending",
+        "one letter apart",
+        "different",
+    ],
+    "legal_id": ["missing", "same", "different"],
+    "phone": ["missing", "same", "different"],
+    "place": ["missing", "same city", "same country", "another city", "another country"],
+}

@@ -1,0 +1,186 @@
+-- grain of match_domain_repair: one row per rare domain that is one typing error away from a large mail provider
+create or replace temp table match_domain_repair as
+with used as (
+    select split_part(match_mailbox(email), '@', 2) as domain, count(*) as records from $contacts where email is not null group by 1
+),
+
+large as (
+    select domain, records from used where list_contains($free_mail, domain) and length(domain) > 8
+)
+
+select used.domain as typo, arg_max(large.domain, (large.records, large.domain)) as domain
+from used join large on abs(length(used.domain) - length(large.domain)) <= 1
+where not list_contains($free_mail, used.domain)
+    and used.records <= $typo_share * large.records
+    and damerau_levenshtein(used.domain, large.domain) <= 1
+group by used.domain;
+
+-- grain of match_contact: one row per contact record, numbered by age and content, so that neither order nor key decides anything
+create or replace temp table match_name as
+with cut as (
+    select
+        record_key,
+        created_at,
+        match_fold(first_name) as first_text,
+        match_fold(last_name) as last_text,
+        contains(match_cut(first_name), ',') as is_first_turned,
+        contains(match_cut(last_name), ',') as is_last_turned,
+        match_fold(regexp_extract(match_cut(coalesce(first_name, last_name)), '^([^,]*),', 1)) as before_comma,
+        match_fold(regexp_extract(match_cut(coalesce(first_name, last_name)), ',(.*)$$', 1)) as after_comma,
+        match_mailbox(email) as mailbox,
+        match_phone(phone) as phone,
+        match_phone(mobile_phone) as mobile_phone,
+        company_record_key,
+        match_fold(company_name) as company_text,
+        match_fold(title) as title_text,
+        match_fold(city) as city_text
+    from $contacts
+),
+
+parted as (  -- "Lind, Anna" and "Anna Lind" in one field
+    select
+        * exclude (first_text, last_text),
+        case
+            when last_text is null and is_first_turned then after_comma
+            when first_text is null and is_last_turned then after_comma
+            when last_text is null and contains(match_untitled(first_text), ' ') then regexp_extract(match_untitled(first_text), '^(.*) [^ ]+$$', 1)
+            else match_untitled(first_text) end as first_name,
+        case
+            when last_text is null and is_first_turned then before_comma
+            when first_text is null and is_last_turned then before_comma
+            when last_text is null then nullif(regexp_extract(match_untitled(first_text), ' ([^ ]+)$$', 1), '')
+            else last_text end as last_name
+    from cut
+),
+
+cleaned as (
+    select
+        * exclude (first_name, last_name),
+        case when not list_contains($no_names, first_name) then first_name end as first_name,
+        case when not list_contains($no_names, last_name) then last_name end as last_name,
+        split_part(mailbox, '@', 1) as raw_local,
+        case
+            when split_part(mailbox, '@', 2) = 'googlemail.com' then 'gmail.com'
+            else coalesce(r.domain, split_part(mailbox, '@', 2)) end as domain
+    from parted
+    left join match_domain_repair as r on split_part(mailbox, '@', 2) = r.typo
+)
+
+select
+    row_number() over (
+        order by created_at nulls last,
+        hash(first_name, last_name, mailbox, phone, mobile_phone, company_text, title_text, city_text, company_record_key is null), record_key
+    )::integer as id,
+    cleaned.*,
+    split_part(first_name, ' ', 1) as given,
+    coalesce(last_name is null and (first_name is null or list_contains($role_words, first_name)), false) as is_nameless,
+    case when domain = 'gmail.com' then replace(split_part(raw_local, '+', 1), '.', '') else split_part(raw_local, '+', 1) end as local_part
+from cleaned;
+
+create or replace temp table match_given as  -- one row per first given name: its sound, the name it is short for, how many carry it
+select n.given, match_sound(n.given) as sound, coalesce(k.formal, match_sound(n.given)) as formal, n.records
+from (select given, count(*) as records from match_name where given is not null and not is_nameless group by given) as n
+left join match_formal as k on n.given = k.nickname;
+
+create or replace temp table match_family as
+select last_name, match_sound(last_name) as sound from (select distinct last_name from match_name where last_name is not null);
+
+create or replace temp table match_contact as
+with joined as (
+    select
+        n.id,
+        n.record_key,
+        n.created_at,
+        case when not n.is_nameless then n.first_name end as first_name,
+        case when not n.is_nameless then n.given end as given,
+        case when not n.is_nameless then g.sound end as given_sound,
+        case when not n.is_nameless then g.formal end as formal,
+        n.last_name,
+        f.sound as last_sound,
+        n.local_part || '@' || n.domain as mailbox,
+        n.local_part,
+        regexp_replace(n.local_part, '[^\p{L}]', '', 'g') as letters,
+        string_split(regexp_replace(n.local_part, '[^\p{L}]+', '.', 'g'), '.') as parts,
+        n.domain,
+        list_contains($free_mail, n.domain) as is_free,
+        coalesce(list_contains($role_words, regexp_replace(n.local_part, '[^\p{L}]', '', 'g')), false) as is_role,
+        n.phone,
+        n.mobile_phone,
+        n.is_nameless,
+        n.company_record_key,
+        n.company_text,
+        coalesce(t.role, n.title_text) as title,
+        coalesce(c.city, n.city_text) as city
+    from match_name as n
+    left join match_given as g on n.given = g.given
+    left join match_family as f on n.last_name = f.last_name
+    left join match_title as t on n.title_text = t.title
+    left join match_city_name as c on n.city_text = c.name
+),
+
+mailboxes as (
+    select mailbox, count(distinct last_sound) > $shared_mailbox_names as is_shared
+    from joined where mailbox is not null group by mailbox
+),
+
+phones as (  -- people, counted by initials: two spellings of one name are one
+    select phone, count(distinct left(given_sound, 1) || left(last_sound, 1)) as people
+    from (select phone, given_sound, last_sound from joined union all select mobile_phone, given_sound, last_sound from joined)
+    where phone is not null group by phone
+),
+
+switchboards as (select distinct phone from match_company where phone is not null),
+
+givens as (select formal, count(*) as records from joined where formal is not null group by formal),
+
+families as (select last_sound, count(*) as records from joined where last_sound is not null group by last_sound),
+
+company_texts as (
+    select company_text, match_company_core(company_text) as words
+    from (select distinct company_text from joined where company_text is not null)
+),
+
+by_key as (select match_company.record_key, k.cluster from match_company join match_company_cluster as k on match_company.id = k.id),
+
+by_domain as (  -- subsidiaries on one domain: the domain alone does not say which
+    select domain, any_value(k.cluster) as cluster
+    from match_company join match_company_cluster as k on match_company.id = k.id
+    where domain is not null group by domain having count(distinct k.cluster) = 1
+),
+
+by_name as (
+    select match_company.name, any_value(k.cluster) as cluster
+    from match_company join match_company_cluster as k on match_company.id = k.id
+    where match_company.name is not null group by match_company.name having count(distinct k.cluster) = 1
+),
+
+own_domain as (
+    select k.cluster, any_value(domain) as domain
+    from match_company join match_company_cluster as k on match_company.id = k.id
+    where domain is not null group by k.cluster having count(distinct domain) = 1
+)
+
+select
+    j.* exclude (company_record_key, company_text),
+    coalesce(m.is_shared, false) as is_shared,
+    case when not j.is_free then j.domain end as corporate_domain,
+    case when not j.is_free then coalesce(j.domain, o.domain) else o.domain end as work_domain,
+    coalesce(p.people, 0)::integer as phone_people,
+    s.phone is not null as is_switchboard,
+    coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) as company_id,
+    array_to_string(x.words, '') as company,
+    x.words[1] as company_word,
+    match_domain_name(case when not j.is_free then j.domain end) as domain_name,
+    coalesce(gn.records, 0)::integer as given_records,
+    coalesce(fn.records, 0)::integer as family_records
+from joined as j
+left join mailboxes as m on j.mailbox = m.mailbox
+left join phones as p on j.phone = p.phone
+left join switchboards as s on j.phone = s.phone
+left join givens as gn on j.formal = gn.formal
+left join families as fn on j.last_sound = fn.last_sound
+left join company_texts as x on j.company_text = x.company_text
+left join by_key on j.company_record_key = by_key.record_key
+left join by_domain on not j.is_free and j.domain = by_domain.domain
+left join by_name on array_to_string(x.words, '') = by_name.name
+left join own_domain as o on coalesce(by_key.cluster, by_name.cluster) = o.cluster;

@@ -14,6 +14,7 @@ DEAL_HISTORY = (
     "hs_manual_forecast_category", "hs_next_step", "closed_lost_reason", "dealtype",
 )  # fmt: skip
 PERSON_HISTORY = ("lifecyclestage", "hs_lead_status", "hs_pipeline_stage", "hubspot_owner_id", "hs_latest_source")
+CONTACT_HISTORY = (*PERSON_HISTORY, "email", "jobtitle", "hs_email_hard_bounce_reason_enum")
 COMPANY_HISTORY = ("industry", "numberofemployees", "hubspot_owner_id")
 
 # Regular expressions of names whose change makes no new version: the stamp, and what the vendor counts by itself.
@@ -49,7 +50,7 @@ _LINKS = {entry.name: entry.links for entry in HUBSPOT}
 STREAMS = (
     Stream("deals", "crm.objects.deals.read", history=DEAL_HISTORY, links=_LINKS["deals"], can_merge=True,
            id_scan="nightly"),
-    Stream("contacts", "crm.objects.contacts.read", stamp="lastmodifieddate", history=PERSON_HISTORY,
+    Stream("contacts", "crm.objects.contacts.read", stamp="lastmodifieddate", history=CONTACT_HISTORY,
            links=_LINKS["contacts"], volatile=STAMPS + COUNTERS + WEB_COUNTERS, can_merge=True, id_scan="nightly"),
     Stream("companies", "crm.objects.companies.read", history=COMPANY_HISTORY,
            volatile=STAMPS + COUNTERS + WEB_COUNTERS, can_merge=True, id_scan="nightly"),

@@ -71,6 +71,7 @@ def email(
 ) -> None:
     """A personal e-mail, one way or the other."""
     address = (contact.properties["email"] if contact else None) or "unknown@mail.example"
+    bounce = habits.bounce_of(contact, at) if contact and contact.properties["email"] and not incoming else None
     values: dict[str, Value] = {
         "hs_email_subject": f"{'Re: ' if incoming else ''}{rng.choice(NEXT_STEPS) or 'Flow Planner'}",
         "hs_email_text": "Thanks for the talk.",
@@ -79,7 +80,7 @@ def email(
         else "FORWARDED_EMAIL"
         if rng.random() < 0.06
         else "INCOMING_EMAIL",
-        "hs_email_status": "SENT",
+        "hs_email_status": "BOUNCED" if bounce else "SENT",
         "hs_email_from_email": address if incoming else owner.email,
         "hs_email_to_email": owner.email if incoming else address,
         "hs_email_headers": None,
@@ -87,6 +88,8 @@ def email(
         "hs_sequence_id": None,
     }
     _log(world, "emails", at, owner, values, contact, deal, "INTEGRATION" if incoming else "CRM_UI")
+    if contact and bounce:
+        world.store.change(contact, at + 2_000, {"hs_email_hard_bounce_reason_enum": bounce}, "EMAIL")
 
 
 def sequence_email(world: World, rng: Random, at: int, owner: Owner, contact: Record) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sandbox.world import Owner, World
 
 TIDY_UP_EVERY_DAYS = 91  # somebody pushes the close date of whatever is overdue or due soon, in one go
+LEAVERS = 0.12  # of the contacts: their mailbox is gone one day
 AGREED_ON_THE_PHONE = 0.012  # of the deals: typed in when they are already won
 
 
@@ -57,6 +58,14 @@ def links_meeting(deal: Record, at: int) -> bool:
 def typed_category(deal: Record, at: int) -> str:
     """Some commit on the first day."""
     return "COMMIT" if _draw(deal, at).random() < 0.02 else "PIPELINE"
+
+
+def bounce_of(contact: Record, at: int) -> str | None:
+    """Why a mail to this person comes back: gone since a day of their own; a full mailbox is another thing."""
+    rng = Random(f"mailbox:{contact.id}")
+    if rng.random() >= LEAVERS or at < contact.born + timedelta(days=rng.randint(30, 600)) // timedelta(milliseconds=1):
+        return None
+    return "MAILBOX_FULL" if rng.random() < 0.15 else "UNKNOWN_USER"
 
 
 def mistyped_date(world: World, deal: Record, at: int) -> dict[str, Value]:

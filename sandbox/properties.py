@@ -31,6 +31,7 @@ _PROPERTIES = {
     "lifecyclestage:enumeration:subscriber|lead|marketingqualifiedlead|salesqualifiedlead|opportunity|customer "
     "hs_lead_status:enumeration:NEW|OPEN|IN_PROGRESS|CONNECTED|UNQUALIFIED "
     f"hs_latest_source:enumeration:{_SOURCES} hs_analytics_source:enumeration:{_SOURCES} "
+    "hs_email_hard_bounce_reason_enum:enumeration:UNKNOWN_USER|MAILBOX_FULL|OTHER "
     "*campaign:string *buying_role:enumeration:Decision maker|Champion|User",
     "companies": _COMMON + _OWNER + _CREATED + _MERGED + "name:string domain:string industry:enumeration "
     "numberofemployees:number annualrevenue:number country:string city:string hs_parent_company_id:number "

@@ -279,7 +279,7 @@ def _loss_by_stage(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def of(world: World, qualified_stage: dict[str, str] | None = None) -> dict[str, Any]:
     """Everything that the marts must find. `qualified_stage`: pipeline id -> stage id, as in the configuration."""
-    from sandbox import truth_contracts, truth_leads
+    from sandbox import truth_contacts, truth_contracts, truth_leads
 
     deals = {key: deal_truth(world, life, qualified_stage or {}) for key, life in lives(world.store.log).items()}
     rows = list(deals.values())
@@ -301,6 +301,7 @@ def of(world: World, qualified_stage: dict[str, str] | None = None) -> dict[str,
         "open_pipeline": _open_pipeline(rows),
         "loss_by_stage": _loss_by_stage(rows),
         **truth_leads.of(world),
+        "contacts": truth_contacts.contacts(world),
         **truth_contracts.of(world, deals),
         "owners_left": {owner.id: iso(owner.archived_at) for owner in world.owners if owner.archived_at is not None},
         "duplicates": world.duplicates,

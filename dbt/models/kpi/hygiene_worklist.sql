@@ -1,4 +1,4 @@
--- grain: one row per deal or lead and rule that it breaks on the as-of day: what to do, by whom, since when
+-- grain: one row per deal or lead and rule that it breaks on the as-of day, and per contact of an open deal to refresh (M31): what to do, by whom, since when
 -- broken_since is the first day of the unbroken run of days on which it failed, whatever the reason and the version of the rule; never before the
 -- rule's from_date, and anew after a grace. repaired_count: how often it had passed again and broke once more (look at what is repaired often).
 with turns as (
@@ -78,3 +78,22 @@ inner join {{ ref('int_kpi__rules') }} as rules on present.rule_id = rules.rule_
 inner join things on failures.thing = things.thing and failures.thing_key = things.thing_key
 left join {{ ref('owners') }} as owners on things.owner_key = owners.owner_key
 where failures.from_date <= {{ as_of_date() }} and (failures.to_date > {{ as_of_date() }} or failures.to_date is null)
+union all
+select
+    stale.contact_key || '>M31', 'contact', stale.contact_key, 'M31', 'Contacts of open deals are known to be right', 'warn', stale.owner_key,
+    coalesce(owners.name, owners.email, stale.owner_key, 'unknown'), stale.team, stale.full_name, cast(null as string), cast(null as string),
+    case stale.decay_status
+        when 'left' then 'Find who has the role now and where they went.'
+        when 'wrong_number' then 'Find the right number.'
+        when 'bounced' then 'Find the right address, or who has the role now.'
+        else 'Get in touch, or confirm by another way that they are still there.'
+    end,
+    stale.detail,
+    case
+        when stale.source = 'hubspot' and '{{ var("hubspot_record_url") }}' <> ''
+            then '{{ var("hubspot_record_url") }}/0-1/' || stale.contact_id
+    end,
+    stale.broken_since, {{ days_between('stale.broken_since', as_of_date()) }}, stale.repaired_count,
+    cast(stale.value_at_stake as decimal(18, 2)), false
+from {{ ref('int_kpi__contacts_to_refresh') }} as stale
+left join {{ ref('owners') }} as owners on stale.owner_key = owners.owner_key

@@ -23,10 +23,10 @@ sheets as (
 -- a sheet's contact is an e-mail address, or a name that one person bears at the company of that name
 people as (
     select '' as company, email as spelling, min(contact_key) as contact_key
-    from {{ ref('contacts') }} where email is not null group by email having count(*) = 1
+    from {{ ref('int_pipeline__people') }} where email is not null group by email having count(*) = 1
     union all
     select lower(companies.name), lower(contacts.full_name), min(contacts.contact_key)
-    from {{ ref('contacts') }} as contacts
+    from {{ ref('int_pipeline__people') }} as contacts
     inner join {{ ref('companies') }} as companies on contacts.company_key = companies.company_key
     where contacts.full_name is not null and companies.name is not null
     group by lower(companies.name), lower(contacts.full_name) having count(*) = 1

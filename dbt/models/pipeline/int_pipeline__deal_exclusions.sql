@@ -31,7 +31,7 @@ from (
     select present.deal_key, '3 company or contact is internal'
     from present
     left join {{ ref('companies') }} as companies on present.company_key = companies.company_key
-    left join {{ ref('contacts') }} as contacts on present.contact_key = contacts.contact_key
+    left join {{ ref('int_pipeline__people') }} as contacts on present.contact_key = contacts.contact_key
     inner join {{ text_rows(as_rows(var('internal_domains')), ['domain']) }} as internal
         on companies.domain = lower(internal.domain) or contacts.email like '%@' || lower(internal.domain)
     {%- if var('exclude_deal_name_pattern') %}

@@ -18,7 +18,7 @@ entries as (
         lag(changes.changed_at) over (partition by identities.contact_key order by changes.changed_at nulls last, changes.contact_id nulls last) as previous_entry_at
     from changes
     inner join {{ ref('contact_identities') }} as identities on changes.contact_id = identities.contact_id and identities.source = 'hubspot'
-    inner join {{ ref('contacts') }} as contacts on identities.contact_key = contacts.contact_key and not contacts.is_removed
+    inner join {{ ref('int_pipeline__people') }} as contacts on identities.contact_key = contacts.contact_key and not contacts.is_removed
     where changes.stage in ('lead', 'marketingqualifiedlead', 'salesqualifiedlead')
         and coalesce(changes.previous_stage, '') not in ('lead', 'marketingqualifiedlead', 'salesqualifiedlead')
         and not exists (select 1 from {{ ref('stg_hubspot__leads') }})
@@ -77,6 +77,6 @@ select
     records.known_from,
     cast(null as {{ instant_type() }}) as dispositioned_at
 from episodes
-inner join {{ ref('contacts') }} as contacts on episodes.contact_key = contacts.contact_key
+inner join {{ ref('int_pipeline__people') }} as contacts on episodes.contact_key = contacts.contact_key
 inner join {{ ref('stg_hubspot__contacts') }} as records on episodes.contact_id = records.contact_id
 left join assigned on episodes.contact_key = assigned.contact_key and episodes.episode_number = assigned.episode_number

@@ -30,5 +30,5 @@ select
     case when ordered.lead_rule = 'lifecycle' and ordered.previous_created_at is not null then ordered.created_at - interval 90 day end as new_since,
     ordered.known_from, ordered.dispositioned_at
 from ordered
-left join {{ ref('contacts') }} as contacts on ordered.contact_key = contacts.contact_key
+left join {{ ref('int_pipeline__people') }} as contacts on ordered.contact_key = contacts.contact_key
 left join {{ ref('companies') }} as companies on coalesce(ordered.company_key, contacts.company_key) = companies.company_key

@@ -1,7 +1,8 @@
 -- grain: one row per contact, newest version as of (E, K); deleted records are kept and say so in `deletion`
 {%- set fields = [
     'email', 'firstname', 'lastname', 'phone', 'mobilephone', 'jobtitle', 'company', 'country',
-    'lifecyclestage', 'hs_lead_status', 'hs_latest_source', 'hs_analytics_source', 'hubspot_owner_id', 'createdate', 'campaign'
+    'lifecyclestage', 'hs_lead_status', 'hs_latest_source', 'hs_analytics_source', 'hubspot_owner_id', 'createdate', 'campaign',
+    'hs_object_source', 'hs_email_hard_bounce_reason_enum'
 ] %}
 
 with versions as (
@@ -23,6 +24,8 @@ select
     {{ filled('versions.p.properties.hs_analytics_source') }} as first_source,
     {{ filled('versions.p.properties.hubspot_owner_id') }} as owner_id,
     {{ filled('versions.p.properties.campaign') }} as campaign,
+    {{ filled('versions.p.properties.hs_object_source') }} as object_source,
+    {{ filled('versions.p.properties.hs_email_hard_bounce_reason_enum') }} as email_bounce_reason,
     coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}) as created_at,
     versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
 from versions

@@ -12,6 +12,24 @@ Identifiers = dict[int, dict[str, set[str]]]
 """Strong identifiers by record: scope (a corporate domain) -> values in it (its mailboxes)."""
 
 
+def is_slip(a: str, b: str) -> bool:
+    """Equal, or one letter added, lost, changed or moved. A digit is no slip: it tells two people apart."""
+    if a == b:
+        return True
+    if abs(len(a) - len(b)) > 1:
+        return False
+    start = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    left, right = a[start:], b[start:]
+    if any(letter.isdigit() for letter in left[:1] + right[:1]):
+        return False
+    return (
+        left[1:] == right[1:]
+        or left[1:] == right
+        or left == right[1:]
+        or (left[:2] == right[:2][::-1] and left[2:] == right[2:])
+    )
+
+
 class Clusters:
     """Groups of 0..count-1. A refusal is a text a person can read; None means joined."""
 
@@ -49,7 +67,7 @@ class Clusters:
         shared = mine.keys() & theirs.keys()
         if not shared:
             return "another corporate domain"
-        if any(not mine[scope] & theirs[scope] for scope in shared):
+        if not all(any(is_slip(m, t) for m in mine[scope] for t in theirs[scope]) for scope in shared):
             return "two mailboxes at one company"
         return None
 

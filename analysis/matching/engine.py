@@ -61,7 +61,10 @@ COMPANY_TOGETHER = [("name", "domain"), ("name", "place"), ("name", "phone"), ("
 
 HOLDS = """case
     when first_name = 'one is not a person' then 'a person and a role'
-    when email = 'same mailbox' and first_name = 'different' then 'a mailbox that changed hands?'
+    when email = 'same mailbox' and first_name in ('different', 'different, same initial') and last_name <> 'different'
+        then 'a mailbox that changed hands?'
+    when namesakes = 'namesake at the company' and email not in ('same mailbox', 'one letter apart')
+        and phone not in ('same', 'same, a few people') then 'a namesake at the company?'
     when email = 'same but for a number' and company in ('same record', 'same name', 'same domain')
         then 'a namesake at the company?'
     when email not in (

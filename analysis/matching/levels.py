@@ -58,7 +58,7 @@ CONTACT_LEVELS: dict[str, list[str]] = {
     ],
     "title": ["missing", "same", "different"],
     "city": ["missing", "same", "different"],
-    "namesakes": ["names differ", *NAMESAKES],
+    "namesakes": ["names differ", "namesake at the company", *NAMESAKES],
     "cross_evidence": ["no address", "nothing", "last name", "given name", "initial and last name", "both names"],
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 Card = dict[str, dict[str, float]]
@@ -24,14 +24,13 @@ class Weights:
     merge_start: float
     person_start: float
     company_start: float
-    automatic_score: float = 3.0
+    automatic_score: float = 2.0
     review_score: float = 0.0
     person_score: float = 0.0
     company_automatic_score: float = 1.0
     company_review_score: float = -1.0
     certain_score: float = 8.0
     """From here on an edge may join what conflicting addresses keep apart."""
-    notes: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path = SHIPPED) -> Weights:

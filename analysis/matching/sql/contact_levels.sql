@@ -7,8 +7,8 @@ with sides as (
         -- first and last name changed places in one of the two
         coalesce(
             x.given_sound <> y.given_sound and x.last_sound <> y.last_sound
-            and (x.given_sound = y.last_sound or x.last_sound = y.given_sound)
-            and match_near(x.given, y.last_name) and match_near(x.last_name, y.given), false
+            and (match_near(x.given, y.last_name) and match_alike(x.last_name, y.given)
+                or match_near(x.last_name, y.given) and match_alike(x.given, y.last_name)), false
         ) as is_turned,
         x.first_name as a_first, x.given as a_given, x.given_sound as a_given_sound, x.formal as a_formal,
         x.last_name as a_last, x.last_sound as a_last_sound,
@@ -89,6 +89,8 @@ select
             or y.company is null and y.company_id is null and y.work_domain is null then 'missing'
         when length(x.company) > 4 and length(y.company) > 4 and damerau_levenshtein(x.company, y.company) <= 1 then 'near'
         when starts_with(x.company, y.company) or starts_with(y.company, x.company) then 'one begins the other'
+        when length(y.domain_name) > 3 and starts_with(x.company, y.domain_name)
+            or length(x.domain_name) > 3 and starts_with(y.company, x.domain_name) then 'one begins the other'
         when x.company_word = y.company_word then 'same first word'
         else 'different' end)::$company_levels as company,
     (case
@@ -102,6 +104,7 @@ select
     (case
         when x.is_nameless or y.is_nameless or n.first_name in ('missing', 'different', 'different, same initial', 'initial')
             or n.last_name in ('missing', 'different') then 'names differ'
+        when x.has_firm_namesake and y.has_firm_namesake and x.work_domain = y.work_domain then 'namesake at the company'
         else ($namesakes_bins)[1 + floor(2 * log10(greatest($namesakes_fewest, least($namesakes_most,
             greatest(x.given_records, y.given_records)::double * greatest(x.family_records, y.family_records)
             / (select count(*) from match_contact))) / $namesakes_fewest))::integer]

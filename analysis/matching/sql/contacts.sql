@@ -55,7 +55,7 @@ parted as (  -- "Lind, Anna" and "Anna Lind" in one field
 
 cleaned as (
     select
-        * exclude (first_name, last_name),
+        parted.* exclude (first_name, last_name),
         case when not list_contains($no_names, first_name) then first_name end as first_name,
         case when not list_contains($no_names, last_name) then last_name end as last_name,
         split_part(mailbox, '@', 1) as raw_local,
@@ -85,6 +85,72 @@ left join match_formal as k on n.given = k.nickname;
 create or replace temp table match_family as
 select last_name, match_sound(last_name) as sound from (select distinct last_name from match_name where last_name is not null);
 
+-- grain of match_placed: as match_name, with the company that each belongs to; a domain that is a slip of its company's is repaired
+create or replace temp table match_placed as
+with by_key as (
+    select match_company.record_key, k.cluster from match_company join match_company_cluster as k on match_company.id = k.id
+),
+
+by_domain as (  -- subsidiaries on one domain: the domain alone does not say which
+    select domain, any_value(k.cluster) as cluster
+    from match_company join match_company_cluster as k on match_company.id = k.id
+    where domain is not null group by domain having count(distinct k.cluster) = 1
+),
+
+by_name as (
+    select match_company.name, any_value(k.cluster) as cluster
+    from match_company join match_company_cluster as k on match_company.id = k.id
+    where match_company.name is not null group by match_company.name having count(distinct k.cluster) = 1
+),
+
+known_domains as (
+    select k.cluster, domain
+    from match_company join match_company_cluster as k on match_company.id = k.id
+    where domain is not null
+),
+
+used_domains as (  -- what a company's people write, for companies whose record has no domain
+    select by_key.cluster, n.domain, count(*) as records
+    from match_name as n join by_key on n.company_record_key = by_key.record_key
+    where n.domain is not null and not list_contains($free_mail, n.domain)
+    group by all
+),
+
+own_domain as (
+    select cluster, arg_max(domain, (weight, domain)) as domain
+    from (
+        select cluster, domain, 1000000 as weight from known_domains
+        union all select cluster, domain, records from used_domains where records > 1
+    )
+    group by cluster
+),
+
+company_texts as (
+    select company_text, match_company_core(company_text) as words
+    from (select distinct company_text from match_name where company_text is not null)
+),
+
+named as (
+    select n.*, x.words, array_to_string(x.words, '') as company, list_contains($free_mail, n.domain) as is_free
+    from match_name as n left join company_texts as x on n.company_text = x.company_text
+)
+
+select
+    n.* exclude (domain, company_record_key, company_text),
+    case
+        when n.is_free or n.domain = o.domain or o.domain is null or length(o.domain) < 7 then n.domain
+        when damerau_levenshtein(n.domain, o.domain) <= 1 then o.domain
+        else n.domain end as domain,
+    case when n.is_free or n.domain is null then o.domain
+        when damerau_levenshtein(n.domain, o.domain) <= 1 then o.domain
+        else n.domain end as work_domain,
+    coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) as company_id
+from named as n
+left join by_key on n.company_record_key = by_key.record_key
+left join by_domain on not n.is_free and n.domain = by_domain.domain
+left join by_name on n.company = by_name.name
+left join own_domain as o on coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) = o.cluster;
+
 create or replace temp table match_contact as
 with joined as (
     select
@@ -102,16 +168,18 @@ with joined as (
         regexp_replace(n.local_part, '[^\p{L}]', '', 'g') as letters,
         string_split(regexp_replace(n.local_part, '[^\p{L}]+', '.', 'g'), '.') as parts,
         n.domain,
-        list_contains($free_mail, n.domain) as is_free,
+        n.is_free,
         coalesce(list_contains($role_words, regexp_replace(n.local_part, '[^\p{L}]', '', 'g')), false) as is_role,
         n.phone,
         n.mobile_phone,
         n.is_nameless,
-        n.company_record_key,
-        n.company_text,
+        n.company,
+        n.words as company_words,
+        n.company_id,
+        n.work_domain,
         coalesce(t.role, n.title_text) as title,
         coalesce(c.city, n.city_text) as city
-    from match_name as n
+    from match_placed as n
     left join match_given as g on n.given = g.given
     left join match_family as f on n.last_name = f.last_name
     left join match_title as t on n.title_text = t.title
@@ -135,42 +203,23 @@ givens as (select formal, count(*) as records from joined where formal is not nu
 
 families as (select last_sound, count(*) as records from joined where last_sound is not null group by last_sound),
 
-company_texts as (
-    select company_text, match_company_core(company_text) as words
-    from (select distinct company_text from joined where company_text is not null)
-),
-
-by_key as (select match_company.record_key, k.cluster from match_company join match_company_cluster as k on match_company.id = k.id),
-
-by_domain as (  -- subsidiaries on one domain: the domain alone does not say which
-    select domain, any_value(k.cluster) as cluster
-    from match_company join match_company_cluster as k on match_company.id = k.id
-    where domain is not null group by domain having count(distinct k.cluster) = 1
-),
-
-by_name as (
-    select match_company.name, any_value(k.cluster) as cluster
-    from match_company join match_company_cluster as k on match_company.id = k.id
-    where match_company.name is not null group by match_company.name having count(distinct k.cluster) = 1
-),
-
-own_domain as (
-    select k.cluster, any_value(domain) as domain
-    from match_company join match_company_cluster as k on match_company.id = k.id
-    where domain is not null group by k.cluster having count(distinct domain) = 1
+firm_namesakes as (  -- a firm that numbers an address has two people of the name
+    select work_domain, formal, last_sound
+    from joined
+    where not is_free and domain = work_domain and formal is not null and last_sound is not null
+    group by all
+    having count(distinct local_part) filter (where regexp_matches(local_part, '[0-9]$$')) > 0
 )
 
 select
-    j.* exclude (company_record_key, company_text),
+    j.* exclude (company_words),
     coalesce(m.is_shared, false) as is_shared,
     case when not j.is_free then j.domain end as corporate_domain,
-    case when not j.is_free then coalesce(j.domain, o.domain) else o.domain end as work_domain,
     coalesce(p.people, 0)::integer as phone_people,
     s.phone is not null as is_switchboard,
-    coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) as company_id,
-    array_to_string(x.words, '') as company,
-    x.words[1] as company_word,
+    j.company_words[1] as company_word,
     match_domain_name(case when not j.is_free then j.domain end) as domain_name,
+    w.formal is not null as has_firm_namesake,
     coalesce(gn.records, 0)::integer as given_records,
     coalesce(fn.records, 0)::integer as family_records
 from joined as j
@@ -179,8 +228,4 @@ left join phones as p on j.phone = p.phone
 left join switchboards as s on j.phone = s.phone
 left join givens as gn on j.formal = gn.formal
 left join families as fn on j.last_sound = fn.last_sound
-left join company_texts as x on j.company_text = x.company_text
-left join by_key on j.company_record_key = by_key.record_key
-left join by_domain on not j.is_free and j.domain = by_domain.domain
-left join by_name on array_to_string(x.words, '') = by_name.name
-left join own_domain as o on coalesce(by_key.cluster, by_name.cluster) = o.cluster;
+left join firm_namesakes as w on j.work_domain = w.work_domain and j.formal = w.formal and j.last_sound = w.last_sound;

@@ -33,6 +33,10 @@ create or replace temp macro match_sound(x) as
 create or replace temp macro match_near(a, b) as
     jaro_winkler_similarity(a, b) >= $near_names or (length(a) > 3 and length(b) > 3 and damerau_levenshtein(a, b) <= 1);
 
+create or replace temp macro match_alike(a, b) as
+    match_near(a, b) or length(a) = 1 and starts_with(b, a) or length(b) = 1 and starts_with(a, b)
+    or list_has_any(string_split(a, ' '), string_split(b, ' '));
+
 -- the national part of a telephone number: country code, trunk zero, extension and writing are gone
 create or replace temp macro match_digits(x) as
     regexp_replace(

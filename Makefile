@@ -69,7 +69,7 @@ ui: setup ## Dagster's web page and daemon on 127.0.0.1, the nightly schedule on
 
 .PHONY: test
 test: $(VENV)/.ready-dev ## the whole test suite
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n 2
 
 .PHONY: test-spark
 test-spark: $(SPARK_VENV)/.ready ## every model, unit test and mart on Spark, compared with DuckDB's (Java 17); DATA=directory

@@ -80,6 +80,22 @@ def environment_of(folder: Path, configuration: str) -> dict[str, str]:
     return kept | {"SALESOPS_CONFIG": str(path), "SALESOPS_DATA": str(folder / "data"), "COLUMNS": "80"}
 
 
+TOGETHER = {"lived": 0, "project": 1}
+"""Fixtures that cost most: tests that share one stay on one worker, and begin first. Of everything else a file does."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def costly(item: pytest.Item) -> str:
+        return min(
+            (name for name in TOGETHER if name in getattr(item, "fixturenames", ())), key=TOGETHER.get, default=""
+        )
+
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(costly(item) or str(item.path)))
+    items.sort(key=lambda item: TOGETHER.get(costly(item), len(TOGETHER)))
+
+
 PRACTICE = '[practice]\nsize = "small"\nseed = 11\n'
 
 

@@ -27,11 +27,13 @@ ENGLISH_NAMES = Path(nicknames.__file__).with_name("names.csv")
 
 LIMITS: dict[str, float] = {
     "text_limit": 80,  # letters of a text that are read
+    "address_limit": 320,  # a longer text is no address; a cut one would be somebody else's
     "phone_shortest": 6,
     "phone_longest": 15,
     "phone_with_code": 10,  # so many digits that begin with the home country's code: it was written without its plus
     "local_part_shortest": 5,  # letters before the @ that say something without the domain
     "near_names": 0.93,  # Jaro-Winkler
+    "slip_jaro": 0.75,  # what one edit leaves of Jaro's similarity, in words of four letters and more
     "near_companies": 0.93,
     "alike_companies": 0.85,
     "shared_mailbox_names": 3,  # more last names than this on one address: shared
@@ -57,7 +59,14 @@ CONTACT_TOGETHER = [
     ("first_name", "last_name"),
     ("email", "cross_evidence"),
 ]
-COMPANY_TOGETHER = [("name", "domain"), ("name", "place"), ("name", "phone"), ("domain", "phone")]
+COMPANY_TOGETHER = [
+    ("name", "domain"),
+    ("name", "place"),
+    ("name", "phone"),
+    ("domain", "phone"),
+    ("namesakes", "domain"),
+    ("namesakes", "place"),
+]
 
 HOLDS = """case
     when first_name = 'one is not a person' then 'a person and a role'
@@ -249,12 +258,15 @@ class Matching:
             self.report.automatic_count, self.report.review_count, self.report.refused_count = counts
 
     def read_contacts(self, relation: str) -> None:
+        """One row a key: the newest where a source sends a record twice."""
         columns = self.connection.execute(f"describe select * from {relation}").fetchall()
         mobile = "mobile_phone" if "mobile_phone" in {column[0] for column in columns} else "null::varchar"
         self.connection.execute(
-            "create or replace temp table match_contact_input as select distinct on (record_key) record_key,"
-            f" created_at, first_name, last_name, email, phone, {mobile} as mobile_phone, company_name,"
-            f" company_record_key, title, city from {relation}"
+            "create or replace temp table match_contact_input as select record_key,"
+            f" created_at, first_name, last_name, match_mailbox(email) as mailbox, phone, {mobile} as mobile_phone,"
+            f" company_name, company_record_key, title, city from {relation}"
+            " qualify row_number() over (partition by record_key order by updated_at desc nulls last, hash("
+            "first_name, last_name, email, phone, company_name, company_record_key, title, city)) = 1"
         )
         self.run("contacts", contacts="match_contact_input")
         self.report.contact_count = self.number("select count(*) from match_contact")

@@ -89,5 +89,16 @@ COMPANY_LEVELS: dict[str, list[str]] = {
     ],
     "legal_id": ["missing", "same", "different"],
     "phone": ["missing", "same", "different"],
+    "namesakes": [
+        "names differ",
+        "a rare name",
+        "a name of several",
+        "a common name",
+        "a very common name",
+        "a rare word",
+        "a word of several",
+        "a common word",
+        "a very common word",
+    ],
     "place": ["missing", "same city", "same country", "another city", "another country"],
 }

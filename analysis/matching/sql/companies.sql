@@ -10,7 +10,10 @@ with cut as (
         match_phone(phone) as phone,
         match_fold(city) as city_text,
         match_fold(country) as country_text
-    from (select distinct on (record_key) record_key, created_at, name, domain, legal_id, country, city, phone from $companies)
+    from (
+        select record_key, created_at, name, domain, legal_id, country, city, phone from $companies
+        qualify row_number() over (partition by record_key order by hash(created_at, name, domain, legal_id, country, city, phone)) = 1
+    )
 ),
 
 words as (
@@ -48,7 +51,9 @@ select
     legal_id,
     phone,
     coalesce(city_names.city, city_text) as city,
-    coalesce(match_country_word.code, country_text) as country
+    coalesce(match_country_word.code, country_text) as country,
+    count(*) over (partition by array_to_string(core_words, '')) as name_records,
+    count(*) over (partition by core_words[1]) as word_records
 from named
 left join match_city_name as city_names on named.city_text = city_names.name
 left join match_country_word on named.country_text = match_country_word.word;

@@ -12,7 +12,7 @@ select
         when a.sorted_name = b.sorted_name or a.sound = b.sound then 'same words'
         when starts_with(a.name, b.name) or starts_with(b.name, a.name) then
             case when a.name = a.word or b.name = b.word then 'one is the first word' else 'one begins the other' end
-        when length(a.name) > 4 and length(b.name) > 4 and damerau_levenshtein(a.name, b.name) <= 1 then 'one letter apart'
+        when length(a.name) > 4 and length(b.name) > 4 and match_slip(a.name, b.name) then 'one letter apart'
         when jaro_winkler_similarity(a.name, b.name) >= $near_companies and a.word <> b.word then 'near'
         when a.word = b.word then 'same first word'
         when jaro_winkler_similarity(a.name, b.name) >= $alike_companies then 'alike'
@@ -23,7 +23,7 @@ select
             case when a.name = b.domain_name or b.name = a.domain_name then 'name is the domain' else 'one missing' end
         when a.domain = b.domain then 'same'
         when a.domain_name = b.domain_name then 'same but for the ending'
-        when damerau_levenshtein(a.domain, b.domain) <= 1 then 'one letter apart'
+        when match_slip(a.domain, b.domain) then 'one letter apart'
         else 'different' end)::$domain_levels as domain,
     (case
         when a.legal_id is null or b.legal_id is null then 'missing'
@@ -33,6 +33,15 @@ select
         when a.phone is null or b.phone is null then 'missing'
         when a.phone = b.phone then 'same'
         else 'different' end)::$phone_levels as phone,
+    (case
+        when a.name = b.name then
+            case when a.name_records <= 3 then 'a rare name' when a.name_records <= 8 then 'a name of several'
+                when a.name_records <= 20 then 'a common name' else 'a very common name' end
+        when a.word <> b.word or a.word is null or b.word is null then 'names differ'
+        when a.word_records <= 4 then 'a rare word'
+        when a.word_records <= 12 then 'a word of several'
+        when a.word_records <= 40 then 'a common word'
+        else 'a very common word' end)::$namesakes_levels as namesakes,
     (case
         when a.country <> b.country then 'another country'
         when a.city is null or b.city is null then case when a.country = b.country then 'same country' else 'missing' end

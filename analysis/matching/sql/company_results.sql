@@ -17,7 +17,7 @@ select
     o.is_joined,
     o.refusal,
     s.ruling,
-    s.points_name,
+    s.points_name + s.points_namesakes as points_name,
     s.points_domain,
     s.points_legal_id,
     s.points_phone,

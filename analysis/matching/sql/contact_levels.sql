@@ -58,8 +58,8 @@ select
         when x.mailbox = y.mailbox then 'same mailbox'
         when x.domain = y.domain and x.letters = y.letters and x.letters <> '' then 'same but for a number'
         when x.domain = y.domain and length(x.local_part) > 3
-            and damerau_levenshtein(x.local_part, y.local_part) <= 1 then 'one letter apart'
-        when x.local_part = y.local_part and not x.is_role and damerau_levenshtein(x.domain, y.domain) <= 2 then 'domain a letter apart'
+            and match_slip(x.local_part, y.local_part) then 'one letter apart'
+        when x.local_part = y.local_part and not x.is_role and match_slip(x.domain, y.domain) then 'domain a letter apart'
         when x.letters = y.letters and not x.is_role and length(x.letters) >= $local_part_shortest then 'same before the @'
         when x.domain = y.domain and not x.is_free then 'another mailbox at the company'
         when not x.is_free and not y.is_free then 'another company'
@@ -71,7 +71,7 @@ select
         when x.phone = y.phone and x.phone_people > $switchboard_people then 'same switchboard'
         when x.phone = y.phone and x.phone_people > $own_phone_people then 'same, a few people'
         when x.phone = y.phone or x.mobile_phone = y.mobile_phone or x.phone = y.mobile_phone or x.mobile_phone = y.phone then 'same'
-        when length(x.phone) > 6 and damerau_levenshtein(x.phone, y.phone) <= 1 then 'one digit apart'
+        when length(x.phone) > 6 and match_slip(x.phone, y.phone) then 'one digit apart'
         when x.is_switchboard or y.is_switchboard or x.phone_people > $switchboard_people or y.phone_people > $switchboard_people
             then 'one is a switchboard'
         else 'different' end)::$phone_levels as phone,
@@ -87,7 +87,7 @@ select
         when x.work_domain = y.work_domain then 'same domain'
         when x.company is null and x.company_id is null and x.work_domain is null
             or y.company is null and y.company_id is null and y.work_domain is null then 'missing'
-        when length(x.company) > 4 and length(y.company) > 4 and damerau_levenshtein(x.company, y.company) <= 1 then 'near'
+        when length(x.company) > 4 and length(y.company) > 4 and match_slip(x.company, y.company) then 'near'
         when starts_with(x.company, y.company) or starts_with(y.company, x.company) then 'one begins the other'
         when length(y.domain_name) > 3 and starts_with(x.company, y.domain_name)
             or length(x.domain_name) > 3 and starts_with(y.company, x.domain_name) then 'one begins the other'

@@ -1,7 +1,7 @@
 -- grain of match_domain_repair: one row per rare domain that is one typing error away from a large mail provider
 create or replace temp table match_domain_repair as
 with used as (
-    select split_part(match_mailbox(email), '@', 2) as domain, count(*) as records from $contacts where email is not null group by 1
+    select split_part(mailbox, '@', 2) as domain, count(*) as records from $contacts where mailbox is not null group by 1
 ),
 
 large as (
@@ -12,7 +12,7 @@ select used.domain as typo, arg_max(large.domain, (large.records, large.domain))
 from used join large on abs(length(used.domain) - length(large.domain)) <= 1
 where not list_contains($free_mail, used.domain)
     and used.records <= $typo_share * large.records
-    and damerau_levenshtein(used.domain, large.domain) <= 1
+    and match_slip(used.domain, large.domain)
 group by used.domain;
 
 -- grain of match_contact: one row per contact record, numbered by age and content, so that neither order nor key decides anything
@@ -25,9 +25,11 @@ with cut as (
         match_fold(last_name) as last_text,
         contains(match_cut(first_name), ',') as is_first_turned,
         contains(match_cut(last_name), ',') as is_last_turned,
-        match_fold(regexp_extract(match_cut(coalesce(first_name, last_name)), '^([^,]*),', 1)) as before_comma,
-        match_fold(regexp_extract(match_cut(coalesce(first_name, last_name)), ',(.*)$$', 1)) as after_comma,
-        match_mailbox(email) as mailbox,
+        case when contains(coalesce(first_name, last_name), ',')
+            then match_fold(regexp_extract(match_cut(coalesce(first_name, last_name)), '^([^,]*),', 1)) end as before_comma,
+        case when contains(coalesce(first_name, last_name), ',')
+            then match_fold(regexp_extract(match_cut(coalesce(first_name, last_name)), ',(.*)$$', 1)) end as after_comma,
+        mailbox,
         match_phone(phone) as phone,
         match_phone(mobile_phone) as mobile_phone,
         company_record_key,
@@ -76,6 +78,8 @@ select
     coalesce(last_name is null and (first_name is null or list_contains($role_words, first_name)), false) as is_nameless,
     case when domain = 'gmail.com' then replace(split_part(raw_local, '+', 1), '.', '') else split_part(raw_local, '+', 1) end as local_part
 from cleaned;
+
+drop table $contacts;
 
 create or replace temp table match_given as  -- one row per first given name: its sound, the name it is short for, how many carry it
 select n.given, match_sound(n.given) as sound, coalesce(k.formal, match_sound(n.given)) as formal, n.records
@@ -139,10 +143,10 @@ select
     n.* exclude (domain, company_record_key, company_text),
     case
         when n.is_free or n.domain = o.domain or o.domain is null or length(o.domain) < 7 then n.domain
-        when damerau_levenshtein(n.domain, o.domain) <= 1 then o.domain
+        when match_slip(n.domain, o.domain) then o.domain
         else n.domain end as domain,
     case when n.is_free or n.domain is null then o.domain
-        when damerau_levenshtein(n.domain, o.domain) <= 1 then o.domain
+        when match_slip(n.domain, o.domain) then o.domain
         else n.domain end as work_domain,
     coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) as company_id
 from named as n
@@ -229,3 +233,8 @@ left join switchboards as s on j.phone = s.phone
 left join givens as gn on j.formal = gn.formal
 left join families as fn on j.last_sound = fn.last_sound
 left join firm_namesakes as w on j.work_domain = w.work_domain and j.formal = w.formal and j.last_sound = w.last_sound;
+
+drop table match_name;
+drop table match_placed;
+drop table match_given;
+drop table match_family;

@@ -25,3 +25,7 @@ create or replace temp table match_uncompared as
 select id from $records
 except
 select match_key.id from match_key left join match_value on match_key.value = match_value.value where coalesce(match_value.records, 1) <= $cap;
+
+drop table match_key;
+drop table match_value;
+drop table match_live_key;

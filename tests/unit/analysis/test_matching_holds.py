@@ -1,0 +1,187 @@
+"""What may not change a result, on made-up contacts with a known truth; and what bad input may not cost."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from analysis.matching import resolve
+from analysis.matching.engine import CAPS
+from bench import matching as bench
+
+SIZE, SEED = "1500", 5
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return bench.generate(SIZE, "default", SEED, tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def made(directory):
+    connection = duckdb.connect()
+    for name in ("contacts", "companies", "contact_labels"):
+        connection.execute(f"create table {name} as from '{directory / name}.parquet'")
+    return connection
+
+
+def groups(connection, contacts="contacts", companies="companies", key="cluster_key", without=""):
+    resolve(connection, contacts=contacts, companies=companies, into="m")
+    rows = connection.execute(
+        f"select list(record_key order by record_key) from m_contact_clusters where record_key <> '{without}'"
+        f" group by {key}"
+    ).fetchall()
+    return {tuple(row[0]) for row in rows}
+
+
+def test_labelled_contacts_are_found_without_false_friends(made):
+    groups(made)
+    made.execute("create table judged as from m_contact_clusters join contact_labels using (record_key)")
+    found = bench.by_pair(made, "judged", "cluster_key", "cluster")
+    assert found["precision"] >= 0.98
+    assert found["f1"] >= 0.97
+
+
+def test_a_second_run_is_the_same_to_the_last_point(made):
+    groups(made)
+    for table in ("contact_clusters", "contact_pairs", "company_clusters", "company_pairs"):
+        made.execute(f"create table first_{table} as from m_{table}")
+    groups(made)
+    for table in ("contact_clusters", "contact_pairs", "company_clusters", "company_pairs"):
+        both = (
+            f"(from first_{table} except all from m_{table}) union all (from m_{table} except all from first_{table})"
+        )
+        assert made.execute(both).fetchall() == []
+
+
+def test_the_order_of_rows_changes_nothing(made):
+    before = groups(made)
+    made.execute("create table turned as from contacts order by hash(record_key || 'x')")
+    made.execute("create table turned_companies as from companies order by hash(record_key || 'x')")
+    assert groups(made, "turned", "turned_companies") == before
+
+
+def test_a_row_that_comes_twice_changes_nothing(made):
+    before = groups(made)
+    made.execute("create table twice as from contacts union all from contacts")
+    assert groups(made, "twice") == before
+
+
+def test_other_keys_give_the_same_groups(made):
+    before = groups(made)
+    made.execute(
+        "create table renamed as select * replace ('n' || md5(record_key) as record_key,"
+        " 'n' || md5(company_record_key) as company_record_key) from contacts"
+    )
+    made.execute(
+        "create table renamed_companies as select * replace ('n' || md5(record_key) as record_key) from companies"
+    )
+    old = dict(made.execute("select 'n' || md5(record_key), record_key from contacts").fetchall())
+    after = groups(made, "renamed", "renamed_companies")
+    assert {tuple(sorted(old[key] for key in group)) for group in after} == before
+
+
+@pytest.mark.parametrize("key", ["cluster_key", "person_key"])
+def test_a_stranger_changes_no_cluster(made, key):
+    before = groups(made, key=key)
+    made.execute("create table more as from contacts")
+    made.execute(
+        "insert into more by name select 'new' as record_key, 'crm' as source, 'Xerxes' as first_name,"
+        " 'Qvarnstjerna' as last_name, 'xerxes@elsewhere.test' as email"
+    )
+    assert groups(made, "more", key=key, without="new") == before
+
+
+def test_undone_is_as_it_was(made):
+    """Nothing is deleted: the crosswalk leads back to every source row, once."""
+    groups(made)
+    back = "select c.* from m_contact_clusters as m join contacts as c on m.record_key = c.record_key"
+    assert made.execute(f"({back}) except all from contacts").fetchall() == []
+    assert made.execute(f"from contacts except all ({back})").fetchall() == []
+    strangers = "select cluster_key from m_contact_clusters where cluster_key not in (select record_key from contacts)"
+    assert made.execute(strangers).fetchall() == []
+
+
+# --- bad input ----------------------------------------------------------------------------------------------------
+
+COUNT = 6_000
+PLAIN = {
+    "record_key": "'c' || i",
+    "source": "'crm'",
+    "created_at": "timestamptz '2030-01-01 00:00:00+00' + to_minutes(i::bigint)",
+    "updated_at": "null::timestamptz",
+    "first_name": "'F' || md5('f' || i % 977)",
+    "last_name": "'L' || md5('l' || i)",
+    "email": "'m' || i || '@d' || i || '.test'",
+    "phone": "'+4670' || (1000000 + i)",
+    "company_name": "null::varchar",
+    "company_record_key": "null::varchar",
+    "title": "null::varchar",
+    "city": "null::varchar",
+    "country": "null::varchar",
+}
+BAD = {
+    "one address for all": {"email": "'info@acme.test'"},
+    "one telephone for all": {"phone": "'08-123 45 67'"},
+    "no names": {"first_name": "null::varchar", "last_name": "''"},
+    "one-letter names": {"first_name": "chr((65 + i % 26)::integer)", "last_name": "chr((65 + i % 24)::integer)"},
+    "one name for all": {"first_name": "'Anna'", "last_name": "'Andersson'"},
+    "one company for all": {"company_name": "'Acme AB'", "email": "'m' || i || '@acme.test'"},
+    "ten thousand letters": {"first_name": "repeat('a', 10000)", "last_name": "repeat(md5(i::varchar), 300)"},
+    "everything the same": {
+        "first_name": "'Anna'",
+        "last_name": "'Lind'",
+        "email": "'anna@acme.test'",
+        "phone": "'0701234567'",
+        "city": "'Lund'",
+    },
+}
+
+
+def bad(change, count=COUNT):
+    connection = duckdb.connect()
+    columns = ", ".join(f"{value} as {name}" for name, value in (PLAIN | change).items())
+    connection.execute(f"create table contacts as select {columns} from range({count}) as r (i)")
+    connection.execute(
+        "create table companies as select null::varchar as record_key, null::varchar as source,"
+        " null::timestamptz as created_at, null::varchar as name, null::varchar as domain, null::varchar as legal_id,"
+        " null::varchar as country, null::varchar as city, null::varchar as phone where false"
+    )
+    return connection, resolve(connection, contacts="contacts", companies="companies", into="m")
+
+
+@pytest.mark.parametrize("change", BAD.values(), ids=BAD.keys())
+def test_bad_input_costs_no_more_than_its_rows(change):
+    connection, report = bad(change)
+    assert report.pair_count <= COUNT * CAPS["match_contact"]
+    assert connection.execute("select count(*), count(distinct record_key) from m_contact_clusters").fetchall() == [
+        (COUNT, COUNT)
+    ]
+    largest = "select max(n) from (select count(*) as n from m_contact_clusters group by cluster_key)"
+    assert connection.execute(largest).fetchall()[0][0] <= 15
+
+
+def test_what_was_left_uncompared_is_counted():
+    _, report = bad(BAD["everything the same"])
+    assert report.uncompared_count == COUNT
+    assert ("mailbox", 1, COUNT) in report.dropped_keys
+
+
+NAMES = {"Arabic": ("محمد", "الأحمد"), "Chinese": ("小明", "欧阳"), "Hindi": ("अर्जुन", "शर्मा"), "Hebrew": ("דוד", "כהן")}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())
+def test_names_in_other_scripts_are_names(names):
+    first, last = names
+    change = {
+        "first_name": f"case when i < 2 then '{first}' else 'F' || md5('f' || i) end",
+        "last_name": f"case when i = 0 then '{last}' when i = 1 then chr(8207) || '{last} ' else 'L' || i end",
+        "phone": "case when i < 2 then '+966501234567' end",
+        "email": "case when i > 1 then 'm' || i || '@d' || i || '.test' end",
+    }
+    connection, _ = bad(change, 200)
+    keys = connection.execute(
+        "select distinct cluster_key from m_contact_clusters where record_key in ('c0', 'c1')"
+    ).fetchall()
+    points = connection.execute("select explanation from m_contact_pairs").fetchall()
+    assert keys == [("c0",)], points

@@ -5,18 +5,22 @@ included -> every table of pipeline, kpi and meta compared with DuckDB's by its 
 when a model or test fails on Spark or a table differs. Not part of `make test`, since the gate has no room for it.
 
 Usage: python -m tests.spark.run [data directory of a finished night; without one, a small practice company lives one]
+  --keep folder    everything stays there: both engines' tables, dbt's logs, each model's seconds
+  --select models  only these, on both engines, upon what an earlier run kept: to mend one model
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import yaml
@@ -25,6 +29,9 @@ from salesops import night
 from salesops.layout import DataDirectory
 from tests.spark.comparison import compare
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ("pipeline", "kpi", "meta")
 # dbt's own generic tests say nothing new of tables that are equal to DuckDB's, and take as long as the models
@@ -32,19 +39,30 @@ BUILD = ["build", "--quiet", "--exclude", "test_type:generic"]
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", nargs="?", type=Path)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--select", nargs="+")
+    options = parser.parse_args()
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        return compare_engines(options.keep.resolve(), options.data, options.select)
     with tempfile.TemporaryDirectory(prefix="salesops-spark-") as folder:
-        scratch = Path(folder)
-        data = DataDirectory(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else practice_night(scratch))
-        started = time.monotonic()
-        tables = export_raw(data, scratch / "raw")
-        say(started, f"{len(tables)} raw tables exported")
-        variables = json.dumps(night.without_sources(os.environ | {"SALESOPS_DATA": str(data.root)}).dbt_vars())
-        build_on_duckdb(data, scratch, variables)
-        say(started, "built on DuckDB")
-        failures = build_on_spark(scratch, variables, tables)
-        say(started, f"built on Spark, {len(failures)} failures")
-        differences = compare_tables(scratch)
-        say(started, f"compared, {len(differences)} differences")
+        return compare_engines(Path(folder), options.data, options.select)
+
+
+def compare_engines(scratch: Path, night_root: Path | None, select: list[str] | None) -> int:
+    data = DataDirectory(night_root.resolve() if night_root else practice_night(scratch))
+    started = time.monotonic()
+    variables = json.dumps(night.without_sources(os.environ | {"SALESOPS_DATA": str(data.root)}).dbt_vars())
+    if not select:
+        say(started, f"{export_raw(data, scratch)} raw tables exported")
+    build_on_duckdb(scratch, variables, select)
+    say(started, "built on DuckDB")
+    failures = build_on_spark(scratch, variables, select)
+    say(started, f"built on Spark, {len(failures)} failures")
+    differences = compare_tables(scratch)
+    say(started, f"compared, {len(differences)} differences")
     failures += differences
     print(*failures, sep="\n")
     return int(bool(failures))
@@ -62,20 +80,26 @@ def practice_night(scratch: Path) -> Path:
     return data
 
 
-def export_raw(data: DataDirectory, target: Path) -> dict[str, Path]:
-    """A folder of Parquet for each raw table. JSON goes out as plain text: Spark has no such type."""
-    folders = {}
-    with duckdb.connect(str(data.warehouse), read_only=True) as connection:
+def export_raw(data: DataDirectory, scratch: Path) -> int:
+    """A copy of the raw tables for either engine, since the night's own files stay as they are. How many they are.
+
+    JSON goes out to Parquet as plain text: Spark has no such type.
+    """
+    with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
         connection.execute("set timezone = 'UTC'")
-        for (table,) in connection.execute(
-            "select table_name from duckdb_tables() where schema_name = 'raw'"
-        ).fetchall():
-            folders[table] = target / table
-            folders[table].mkdir(parents=True)
+        connection.execute(f"attach '{data.warehouse}' as night (read_only)")
+        connection.execute("create schema raw")
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'night' and schema_name = 'raw'"
+        ).fetchall()
+        for (table,) in tables:
+            connection.execute(f"create table raw.{table} as from night.raw.{table}")
+            folder = parquet_of(scratch, "raw", table)
+            folder.mkdir(parents=True)
             columns = connection.execute(f"describe raw.{table}").fetchall()
             listed = ", ".join(f"{n}::varchar as {n}" if kind == "JSON" else n for n, kind, *_ in columns)
-            connection.execute(f"copy (select {listed} from raw.{table}) to '{folders[table]}/data.parquet'")
-    return folders
+            connection.execute(f"copy (select {listed} from raw.{table}) to '{folder}/data.parquet'")
+    return len(tables)
 
 
 def dbt_options(scratch: Path, target: str, variables: str) -> list[str]:
@@ -83,23 +107,16 @@ def dbt_options(scratch: Path, target: str, variables: str) -> list[str]:
     return [*project, "--target-path", str(scratch / target), "--log-path", str(scratch / target), "--vars", variables]
 
 
-def build_on_duckdb(data: DataDirectory, scratch: Path, variables: str) -> None:
-    """From a copy of the raw tables: the night's own files stay as they are."""
-    with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
-        connection.execute(f"attach '{data.warehouse}' as night (read_only)")
-        connection.execute("create schema raw")
-        for (table,) in connection.execute(
-            "select table_name from duckdb_tables() where database_name = 'night' and schema_name = 'raw'"
-        ).fetchall():
-            connection.execute(f"create table raw.{table} as from night.raw.{table}")
+def build_on_duckdb(scratch: Path, variables: str, select: list[str] | None) -> None:
     files = {"SALESOPS_MARTS": "marts.duckdb", "SALESOPS_WAREHOUSE": "warehouse.duckdb"}
     environment = os.environ | {name: str(scratch / file) for name, file in files.items()}
     command = [Path(sys.executable).with_name("dbt"), *BUILD, "--exclude-resource-type", "unit_test"]
+    command += ["--select", *select] if select else []
     subprocess.run([*command, *dbt_options(scratch, "dev", variables)], env=environment, cwd=ROOT / "dbt", check=True)
 
 
-def build_on_spark(scratch: Path, variables: str, raw: dict[str, Path]) -> list[str]:
-    """In this process: the session's catalog, and so the tables, live no longer than it does. What failed."""
+def build_on_spark(scratch: Path, variables: str, select: list[str] | None) -> list[str]:
+    """In this process: the session's catalog lives no longer than it does. What failed."""
     from dbt.cli.main import dbtRunner
     from pyspark.sql import SparkSession
 
@@ -108,21 +125,43 @@ def build_on_spark(scratch: Path, variables: str, raw: dict[str, Path]) -> list[
     settings = profile["server_side_parameters"] | {"spark.sql.warehouse.dir": os.environ["SALESOPS_SPARK"]}
     session = SparkSession.builder.config(map=settings).getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
-    session.sql("create schema raw")
-    for table, folder in raw.items():
-        session.sql(f"create table raw.{table} using parquet location '{folder}'")
     os.chdir(ROOT / "dbt")
-    done = dbtRunner().invoke([*BUILD, *dbt_options(scratch, "spark", variables)])
+    options = dbt_options(scratch, "spark", variables)
+    anew: set[str] = set()
+    if select:
+        kinds = ["--resource-type", "model", "--resource-type", "seed"]
+        listed = dbtRunner().invoke(["ls", "--quiet", "--output", "name", *kinds, "--select", *select, *options])
+        anew = set(cast(list[str], listed.result))
+    anew |= register_tables(session, scratch, anew)
+    done = dbtRunner().invoke([*BUILD, *(["--select", *select, *sorted(anew)] if select else []), *options])
     results: list[Any] = list(getattr(done.result, "results", []))
     if not results:
         return [f"dbt did not run on Spark: {done.exception}"]
-    failures = [f"{r.node.name}: {r.message}" for r in results if str(r.status) not in ("success", "pass", "warn")]
+    failed = [r for r in results if str(r.status) not in ("success", "pass", "warn")]
+    failures = [f"{r.node.name}: {r.message or r.status}" for r in failed]
     models = [r.node for r in results if r.node.resource_type == "model" and str(r.status) == "success"]
     for view in (node for node in models if node.config.materialized == "view"):
         session.table(f"{view.schema}.{view.name}").write.parquet(str(parquet_of(scratch, view.schema, view.name)))
     kinds = [str(r.node.resource_type) for r in results]
     print("         " + ", ".join(f"{kinds.count(kind)} {kind}s" for kind in sorted(set(kinds))))
     return failures
+
+
+def register_tables(session: SparkSession, scratch: Path, anew: set[str]) -> set[str]:
+    """What the folder holds: the raw tables, and of an earlier run all but what is built `anew`; returns more of those.
+
+    A table without a row may have no file, and so no columns.
+    """
+    more = set()
+    for folder in sorted((scratch / "tables").glob("*.db/*")):
+        schema, table = folder.parent.stem, folder.name
+        session.sql(f"create schema if not exists {schema}")
+        if schema != "raw" and (table in anew or not any(folder.glob("*.parquet"))):
+            shutil.rmtree(folder)
+            more.add(table)
+        else:
+            session.sql(f"create table {schema}.{table} using parquet location '{folder}'")
+    return more
 
 
 def parquet_of(scratch: Path, schema: str, table: str) -> Path:

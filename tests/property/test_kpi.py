@@ -1,8 +1,9 @@
 """The SQL of the deal KPIs against plain Python, on random deals: the compiled models run in an in-memory DuckDB.
 
-Here: Kaplan-Meier, cumulative incidence and restricted means of `sales_cycle_cohort`, `win_rate` and `sales_cycle` by
-member and period, `pipeline_open` day by day, `stage_weights` snapshot by snapshot. Not here: worked numbers of the
-catalogue (dbt unit tests in dbt/models/kpi), and what becomes of customers (test_customers.py).
+Here: Kaplan-Meier, cumulative incidence and restricted means of `sales_cycle_cohort`, the curves of `win_curve` where
+histories start late, `win_rate` and `sales_cycle` by member and period, `pipeline_open` day by day, `stage_weights`
+snapshot by snapshot. Not here: worked numbers of the catalogue (dbt unit tests in dbt/models/kpi), and what becomes of
+customers (test_customers.py).
 """
 
 from __future__ import annotations
@@ -111,6 +112,78 @@ def test_the_cohort_table_agrees_with_lifelines(run):
     assert row["close_days_median_km"] == fitter.median_survival_time_
     for horizon in (90, 180):
         assert row[f"rmst_{horizon}_days"] == pytest.approx(restricted_mean_survival_time(fitter, t=horizon), abs=1e-6)
+
+
+late_durations = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 1, 3, 5, 8]), st.integers(0, 12), st.sampled_from(["won", "lost", "open"])
+    ),  # (days until the history starts, days until the end, state)
+    min_size=1,
+    max_size=12,
+)
+
+
+def late_cohort(outcomes: list[tuple[int, int, str]]) -> list[dict]:
+    """`cohort`, with histories that start so many days after the acceptance, at 06:00."""
+    deals = cohort([(days, state) for _, days, state in outcomes])
+    for deal, (entry, *_) in zip(deals, outcomes, strict=True):
+        deal["first_observed_at"] = deal["sao_at"] + timedelta(days=entry, hours=-6) if entry else None
+    return deals
+
+
+def is_known(followed: list[tuple[int, int, str]], day: int, at_risk: int, events: int) -> bool:
+    """Somebody is at risk from day 0 on up to this day, and S does not fall to 0 while others are to come."""
+    reached = all(any(entry <= end < days for entry, days, _ in followed) for _, end, _ in followed if end < day)
+    is_exhausted = at_risk == events and any(entry > day for entry, *_ in followed)
+    return any(entry == 0 for entry, *_ in followed) and reached and not is_exhausted
+
+
+@pytest.mark.dbt
+@RELAXED
+@given(outcomes=late_durations)
+@example(outcomes=[(0, 3, "won"), (3, 5, "lost"), (3, 3, "open")])  # at risk on the very day on which it starts
+@example(outcomes=[(0, 3, "open"), (5, 8, "won")])  # nobody between 3 and 5
+def test_a_deal_is_at_risk_from_the_day_on_which_its_history_starts(run, outcomes):
+    rows = run("win_curve", {"deals": late_cohort(outcomes)}, "cohort_start is null and dimension = 'company'")
+    found = {row["day"]: (row["at_risk_count"], row["survival"], row["cif_win"], row["cif_loss"]) for row in rows}
+    followed = [(entry, days, state) for entry, days, state in outcomes if days >= entry]
+    survival, won, lost = Fraction(1), Fraction(0), Fraction(0)
+    expected = {}
+    for day in sorted({days for _, days, _ in followed}):
+        at_risk = sum(entry <= day <= days for entry, days, _ in followed)
+        wins, losses = (sum((days, state) == (day, kind) for _, days, state in followed) for kind in ("won", "lost"))
+        won += survival * Fraction(wins, at_risk)
+        lost += survival * Fraction(losses, at_risk)
+        survival *= 1 - Fraction(wins + losses, at_risk)
+        values = [pytest.approx(float(value), abs=1e-9) for value in (survival, won, lost)]
+        expected[day] = (at_risk, *(values if is_known(followed, day, at_risk, wins + losses) else [None] * 3))
+    assert found == expected
+
+
+@pytest.mark.dbt
+def test_a_curve_of_late_histories_and_its_interval_are_those_of_lifelines(run):
+    from lifelines import KaplanMeierFitter
+
+    dice = random.Random(5)
+    drawn = [(dice.choice([0, dice.randint(1, 90)]), dice.randint(0, 200)) for _ in range(500)]
+    outcomes = [
+        (entry, days, dice.choice(["won", "lost", "open"])) for entry, days in drawn if days > entry or not entry
+    ]
+    rows = run("win_curve", {"deals": late_cohort(outcomes)}, "cohort_start is null and dimension = 'company'")
+    entries, days, states = zip(*outcomes, strict=True)
+    # S2 counts the day on which a history starts, lifelines the time after it
+    starts = [max(entry - 0.5, 0) for entry in entries]
+    fitter = KaplanMeierFitter().fit(days, [state != "open" for state in states], entry=starts)
+    bounds = fitter.confidence_interval_survival_function_
+    for row in rows:
+        assert row["at_risk_count"] == fitter.event_table["at_risk"][row["day"]]
+        assert row["survival"] == pytest.approx(fitter.predict(row["day"]))
+        if 0 < row["survival"] < 1:
+            assert row["survival_low"] == pytest.approx(bounds.loc[row["day"]].iloc[0], abs=1e-6)
+            assert row["survival_high"] == pytest.approx(bounds.loc[row["day"]].iloc[1], abs=1e-6)
+    ignoring = KaplanMeierFitter().fit(days, [state != "open" for state in states])
+    middle = max(row["day"] for row in rows if row["day"] <= 60)
+    assert ignoring.predict(middle) - fitter.predict(middle) > 0.02  # survivors alone look slower than they are
 
 
 # --- counts by period and member ---------------------------------------------------------------------------------

@@ -60,7 +60,9 @@ def chances(deals: list[tuple[int, str]], horizon: int) -> tuple[float | None, f
     with duckdb.connect() as connection:
         connection.execute("create table deals (day bigint, outcome varchar)")
         connection.executemany("insert into deals values (?, ?)", deals)
-        connection.execute(f"create table days as select 'x' as cell, day, {counted} from deals group by day")
+        connection.execute(
+            f"create table days as select 'x' as cell, day, {counted}, 0 as late_count from deals group by day"
+        )
         connection.execute(f"create table curves as select * from {curves}")
         row = connection.execute(f"select cif, variance from {query}").fetchone()
     assert row is not None

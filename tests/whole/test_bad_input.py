@@ -227,3 +227,27 @@ def test_two_pipelines_may_call_their_stages_alike(build):
     ask = build(company)
     rows = ask(f"select pipeline, stage, closing_count from kpi.stage_flow {ALL} order by all")
     assert [row for row in rows if row[2]] == [("Partner", "New", 1), ("Sales", "New", 1)]
+
+
+def test_deals_brought_over_from_another_system_are_at_risk_from_the_day_they_came(build):
+    """Their history starts 60 days after their creation. What was lost before they came is not there to be counted."""
+    company = basic()
+    sell(company, "whole", ends="won")
+    sell(company, "still open")
+    opened, brought = AS_OF - timedelta(days=100), AS_OF - timedelta(days=40)
+    for id, stages in {
+        "lost later": {0: "qualified", 10: "lost"},
+        "open": {0: "proposal"},
+        "lost": {0: "lost"},
+    }.items():
+        company.add("deals", id, opened, dealname=id)
+        company.set("deals", id, brought, pipeline="sales", dealtype="newbusiness", amount="500")
+        for days, stage in stages.items():
+            company.set("deals", id, brought + timedelta(days=days), dealstage=stage)
+    ask = build(company)
+    curve = "select day, at_risk_count, round(survival, 6) from kpi.win_curve where cohort_start is null"
+    rows = ask(f"{curve} and dimension = 'company' order by day")
+    assert rows == [(40, 2, 0.5), (70, 3, 0.333333), (80, 2, 0.333333), (100, 1, 0.333333)]
+    assert ask(f"select accepted_count, censored_count from kpi.sales_cycle_cohort {ALL}") == [(5, 2)]
+    medians = ask(f"select stage, entered_count, deal_days, days_median_km from kpi.stage_flow {ALL} order by stage")
+    assert medians == [("Proposal", 1, 40.0, None), ("Qualified", 3, 130.0, 40.0)]

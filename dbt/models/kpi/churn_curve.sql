@@ -4,17 +4,15 @@
 {%- set keys = ['dimension', 'member_key'] %}
 with days as (
     select
-        dimension, member_key, max(member) as member, lived_days as day, sum(has_lapsed) as lapsed_count, count(*) - sum(has_lapsed) as censored_count,
-        sum(count(*)) over (partition by dimension, member_key order by lived_days desc rows between unbounded preceding and current row) as at_risk_count
+        dimension, member_key, max(member) as member, lived_days as day, sum(has_lapsed) as lapsed_count, count(*) - sum(has_lapsed) as censored_count
     from {{ ref('int_kpi__acquired_members') }}
     group by dimension, member_key, lived_days
 ),
 
 estimated as (
     select
-        *, {{ km_survival('lapsed_count', 'at_risk_count', keys, 'day') }} as survival,
-        {{ greenwood_variance('lapsed_count', 'at_risk_count', keys, 'day') }} as variance
-    from days
+        *, {{ km_survival('lapsed_count', keys, 'day') }} as survival, {{ greenwood_variance('lapsed_count', keys, 'day') }} as variance
+    from {{ risk_sets('days', keys, 'day', 'lapsed_count', 'lapsed_count + censored_count') }} as at_risk
 )
 
 select

@@ -9,17 +9,15 @@ with spells as (
 
 days as (
     select
-        dimension, member_key, day, count(*) filter (where is_failure) as failure_count, count(*) filter (where not is_failure) as censored_count,
-        sum(count(*)) over (partition by dimension, member_key order by day desc rows between unbounded preceding and current row) as at_risk_count
+        dimension, member_key, day, count(*) filter (where is_failure) as failure_count, count(*) filter (where not is_failure) as censored_count
     from spells
     group by dimension, member_key, day
 ),
 
 estimated as (
     select
-        *, {{ km_survival('failure_count', 'at_risk_count', keys, 'day') }} as survival,
-        {{ greenwood_variance('failure_count', 'at_risk_count', keys, 'day') }} as variance
-    from days
+        *, {{ km_survival('failure_count', keys, 'day') }} as survival, {{ greenwood_variance('failure_count', keys, 'day') }} as variance
+    from {{ risk_sets('days', keys, 'day', 'failure_count', 'failure_count + censored_count') }} as at_risk
 )
 
 select

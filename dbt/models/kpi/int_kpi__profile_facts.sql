@@ -1,6 +1,6 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per fact of the last eight finished fiscal quarters that M28 is made of; period: recent = the last four of them, previous = the four before
--- Three kinds, each in the period of its own date and with the attributes of its own moment (kpis.md 0.6): a deal accepted (won, lost, open, day)
+-- Three kinds, each in the period of its own date and with the attributes of its own moment (kpis.md 0.6): a deal accepted (won, lost, open, day, entry_days)
 -- and a deal decided (decided_won) with those at creation; a deal booked (acv, won_days, margin) with those at win; a customer-year (opening, kept:
 -- retention's, over the twelve months of the period) with those of what won the customer.
 {%- set parts = profile_parts() %}
@@ -34,7 +34,7 @@ booked as (
 
 facts as (
     select
-        'accepted' as kind, sao_date as fact_date, {{ parts | join(', ') }}, close_days as day,
+        'accepted' as kind, sao_date as fact_date, {{ parts | join(', ') }}, followed_days as day, entry_days,
         case when life_state = 'won' then 1 else 0 end as won, case when life_state = 'lost' then 1 else 0 end as lost,
         case when life_state = 'open' then 1 else 0 end as still_open, 0 as decided_won, cast(null as decimal(18, 2)) as acv,
         cast(null as bigint) as won_days, cast(null as double) as margin_weight, cast(null as double) as margin,
@@ -42,15 +42,15 @@ facts as (
     from deals
     union all
     select
-        'decided', booking_date, {{ parts | join(', ') }}, null, 0, 0, 0, case when life_state = 'won' then 1 else 0 end, null, null, null, null, null, null
+        'decided', booking_date, {{ parts | join(', ') }}, null, null, 0, 0, 0, case when life_state = 'won' then 1 else 0 end, null, null, null, null, null, null
     from deals
     where life_state in ('won', 'lost')
     union all
-    select 'booked', booking_date, {{ parts | join(', ') }}, null, 0, 0, 0, 0, acv, won_days, margin_weight, margin, null, null
+    select 'booked', booking_date, {{ parts | join(', ') }}, null, null, 0, 0, 0, 0, acv, won_days, margin_weight, margin, null, null
     from booked
     union all
     select
-        'customer', month, {{ parts | join(', ') }}, null, 0, 0, 0, 0, null, null, null, null,
+        'customer', month, {{ parts | join(', ') }}, null, null, 0, 0, 0, 0, null, null, null, null,
         cast(opening as double), cast(least(opening, closing) as double)
     from {{ ref('int_kpi__customer_years') }}
     where opening > 0

@@ -10,15 +10,18 @@ with periods as (
 
 members as (
     select cells.*, periods.period
-    from {{ profile_cells(ref('int_kpi__profile_facts'), ['period as held', 'kind', 'day', 'won', 'lost', 'still_open', 'decided_won', 'acv', 'won_days',
+    from {{ profile_cells(ref('int_kpi__profile_facts'), ['period as held', 'kind', 'day', 'entry_days', 'won', 'lost', 'still_open', 'decided_won', 'acv', 'won_days',
         'margin_weight', 'margin', 'opening', 'kept']) }} as cells
     inner join periods on cells.held = periods.held
 ),
 
 days as (
-    select {{ keys | join(', ') }}, day, sum(won) as won_count, sum(lost) as lost_count, sum(still_open) as open_count
-    from members
-    where kind = 'accepted'
+    select {{ keys | join(', ') }}, day, sum(won) as won_count, sum(lost) as lost_count, sum(still_open) as open_count, sum(is_late) as late_count
+    from (
+        select {{ keys | join(', ') }}, day, won, lost, still_open, 0 as is_late from members where kind = 'accepted'
+        union all
+        select {{ keys | join(', ') }}, entry_days, 0, 0, 0, 1 from members where kind = 'accepted' and day is not null and entry_days > 0
+    ) as moments
     group by {{ keys | join(', ') }}, day
 ),
 

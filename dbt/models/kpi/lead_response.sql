@@ -27,11 +27,7 @@ counted as (
 steps as (
     select
         period_grain, period_start, dimension, member_key, observed_business_minutes,
-        count(*) filter (where is_answered) as event_count,
-        sum(count(*)) over (
-            partition by period_grain, period_start, dimension, member_key order by observed_business_minutes desc nulls last
-            rows between unbounded preceding and current row
-        ) as at_risk_count
+        count(*) filter (where is_answered) as event_count, count(*) as step_count
     from members
     where observed_business_minutes is not null
     group by period_grain, period_start, dimension, member_key, observed_business_minutes
@@ -39,10 +35,10 @@ steps as (
 
 survived as (
     select
-        *, {{ km_survival(
-            'event_count', 'at_risk_count', ['period_grain', 'period_start', 'dimension', 'member_key'], 'observed_business_minutes'
-        ) }} as survival
-    from steps
+        *, {{ km_survival('event_count', ['period_grain', 'period_start', 'dimension', 'member_key'], 'observed_business_minutes') }} as survival
+    from {{ risk_sets(
+        'steps', ['period_grain', 'period_start', 'dimension', 'member_key'], 'observed_business_minutes', 'event_count', 'step_count'
+    ) }} as at_risk
 ),
 
 medians as (

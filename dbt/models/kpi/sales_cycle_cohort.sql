@@ -2,7 +2,7 @@
 -- M13b-d of one cohort as of E: open deals are censored, never dropped; removed and merged deals leave the cohort; loss competes
 -- with win. The team and owner are those at acceptance.
 -- Restricted means are the area under the curve up to the horizon: horizon - sum of drops x days left; null where the cohort
--- has not been followed that far and somebody was still open at the last day seen.
+-- has not been followed that far and somebody was still open at the last day seen, or where histories start so late that the curve is not known.
 with cohorts as (
     select
         period_grain, period_start, dimension, member_key, member,
@@ -10,12 +10,12 @@ with cohorts as (
         sum(open_count) as censored_count,
         min(day) filter (where survival <= 0.5) as close_days_median_km,
         min(day) filter (where cif_win >= 0.25) as win_days_p25_cif,
-        max(day) as followed_days,
+        max(case when survival is not null then day end) as followed_days,
         min(survival) as survival_at_end,
         {%- for horizon in [90, 180] %}
         coalesce(sum((survival_before - survival) * ({{ horizon }} - day)) filter (where day < {{ horizon }}), 0) as lost_area_{{ horizon }},
         {%- endfor %}
-        count(day) as observed_count
+        count(survival) as observed_count
     from {{ ref('int_kpi__survival') }}
     group by period_grain, period_start, dimension, member_key, member
 )

@@ -4,18 +4,19 @@
 -- cohort and are shown. Second visits are in stage_flow. Owner and team are those at the entry. Renewals and contractions are out.
 -- won_value / advanced_count is what a deal that got further was worth: with closed_only_rate and entered_count the size of a leak (S10).
 -- M12's time in stage by deal, for entries of fiscal quarters and all: all its visits together (cumulative) and the newest one (latest), medians by
--- Kaplan-Meier, deals that stand in the stage censored at E, days to 0.01; visits of no length are in no duration.
+-- Kaplan-Meier, deals that stand in the stage censored at E, days to 0.01; visits of no length are in no duration. A deal whose
+-- history starts after the entry is at risk from there on (left truncation, S2); with a visit that was over before that it is in neither.
 {%- set keys = ['period_grain', 'period_start', 'dimension', 'member_key', 'visited_pipeline', 'stage'] %}
 with stays as (
     select
         deal_key, visited_pipeline, stage, min(case when exited_at is null then 0 else 1 end) as has_left,
-        round(sum(stay_days) * 1e2) / 1e2 as cumulative_days,
-        round(max_by(stay_days, visit_number) filter (where stay_days is not null) * 1e2) / 1e2 as latest_days
-    from (
-        select *, coalesce(days, case when exited_at is null then {{ elapsed_days('entered_at', as_of()) }} end) as stay_days
-        from {{ ref('int_kpi__stage_visits') }}
-    ) as visits
+        {%- for name in ['stay', 'unseen'] %}
+        round(sum({{ name }}_days) * 1e2) / 1e2 as cumulative_{{ name }},
+        round(max_by({{ name }}_days, visit_number) filter (where stay_days is not null) * 1e2) / 1e2 as latest_{{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ ref('int_kpi__stage_visits') }}
     group by deal_key, visited_pipeline, stage
+    having min(case when is_seen then 1 else 0 end) = 1
 ),
 
 entries as (
@@ -34,32 +35,37 @@ entries as (
 timed as (
     select
         entries.*, stays.has_left, measures.measure,
-        case measures.measure when 'cumulative' then stays.cumulative_days else stays.latest_days end as stay_days
+        {%- for name in ['stay', 'unseen'] %}
+        case measures.measure when 'cumulative' then stays.cumulative_{{ name }} else stays.latest_{{ name }} end as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from entries
     inner join stays on entries.deal_key = stays.deal_key and entries.visited_pipeline = stays.visited_pipeline and entries.stage = stays.stage
     cross join {{ text_rows(as_rows(['cumulative', 'latest']), ['measure']) }} as measures
 ),
 
+moments as (
+    select *, stay as day, has_left as ends, 1 as stays, 0 as starts from timed where stay is not null
+    union all
+    select *, unseen, 0, 0, 1 from timed where stay is not null and unseen > 0
+),
+
 lengths as (
-    select
-        {{ keys | join(', ') }}, measure, stay_days, sum(has_left) as left_count,
-        sum(count(*)) over (
-            partition by {{ keys | join(', ') }}, measure order by stay_days desc nulls last rows between unbounded preceding and current row
-        ) as at_risk_count
-    from {{ cut('timed', 'entry_date', ['visited_pipeline', 'stage', 'measure', 'stay_days', 'has_left']) }} as members
-    where period_grain in ('quarter', 'all') and stay_days is not null
-    group by {{ keys | join(', ') }}, measure, stay_days
+    select {{ keys | join(', ') }}, measure, day, sum(ends) as left_count, sum(stays) as stay_count, sum(starts) as late_count
+    from {{ cut('moments', 'entry_date', ['visited_pipeline', 'stage', 'measure', 'day', 'ends', 'stays', 'starts']) }} as members
+    where period_grain in ('quarter', 'all')
+    group by {{ keys | join(', ') }}, measure, day
 ),
 
 curves as (
-    select *, {{ km_survival('left_count', 'at_risk_count', keys + ['measure'], 'stay_days') }} as survival from lengths
+    select *, {{ km_survival('left_count', keys + ['measure'], 'day') }} as survival
+    from {{ risk_sets('lengths', keys + ['measure'], 'day', 'left_count', 'stay_count', 'late_count') }} as at_risk
 ),
 
 medians as (
     select
         {{ keys | join(', ') }},
         {%- for measure in ['cumulative', 'latest'] %}
-        min(stay_days) filter (where survival <= 0.5 and measure = '{{ measure }}') as {{ measure }}_days_median_km{{ ',' if not loop.last }}
+        min(day) filter (where survival <= 0.5 and measure = '{{ measure }}') as {{ measure }}_days_median_km{{ ',' if not loop.last }}
         {%- endfor %}
     from curves
     group by {{ keys | join(', ') }}

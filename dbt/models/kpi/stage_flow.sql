@@ -3,34 +3,42 @@
 -- opening + entered = closing + all exits (I04). A visit belongs to the owner and team of its entry. Visits of no length (overtaken at
 -- the instant of entry) are in the flow and in no duration. days_median_km: Kaplan-Meier over the visits that began in the period,
 -- running ones censored at E, days rounded to 0.01. deal_days: the time that all visits together spent in the stage in the period.
+-- A visit whose deal has no history before some later day (left truncation, S2) is at risk, and its deal_days count, from that day on.
 {%- set keys = ['period_grain', 'period_start', 'dimension', 'member_key', 'visited_pipeline', 'stage'] %}
 {%- set exits = {
     'advanced': ['advanced'], 'skipped_ahead': ['skipped_ahead'], 'won': ['won'], 'lost': ['lost'], 'regressed': ['regressed'],
     'other_exit': ['disqualified', 'removed', 'merged', 'pipeline_out']
 } %}
+-- entered: 1 came in, 0 went out, NULL its history starts; watched: 1 from here on its time counts, -1 until here
 with moves as (
-    select *, entry_date as move_date, entered_at as moved_at, 1 as entered, cast(null as string) as exit_way, round(coalesce(
-        days, case when exited_at is null then {{ elapsed_days('entered_at', as_of()) }} end
-    ) * 1e2) / 1e2 as stay_days, case when exited_at is null then 0 else 1 end as has_ended
+    select
+        *, entry_date as move_date, entered_at as moved_at, 1 as entered, cast(null as string) as exit_way, round(stay_days * 1e2) / 1e2 as stay,
+        round(unseen_days * 1e2) / 1e2 as unseen, case when exited_at is null then 0 else 1 end as has_ended,
+        case when is_seen and observed_at is null then 1 else 0 end as watched
     from {{ ref('int_kpi__stage_visits') }}
     union all
-    select *, exit_date as move_date, exited_at as moved_at, 0 as entered, exit_kind as exit_way, cast(null as double) as stay_days, 0 as has_ended
-    from {{ ref('int_kpi__stage_visits') }}
-    where exited_at is not null
+    select *, {{ local_date('observed_at') }}, observed_at, cast(null as int), cast(null as string), cast(null as double), cast(null as double), 0, 1
+    from {{ ref('int_kpi__stage_visits') }} where observed_at is not null
+    union all
+    select *, exit_date, exited_at, 0, exit_kind, cast(null as double), cast(null as double), 0, case when is_seen then -1 else 0 end
+    from {{ ref('int_kpi__stage_visits') }} where exited_at is not null
 ),
 
 moved as (
     select
         {{ keys | join(', ') }}, max(member) as member, min(stage_rank) as stage_rank,
         sum(entered) as entered_count, sum(1 - entered) as exit_count,
-        sum(cast((1 - 2 * entered) * {{ epoch_micros('moved_at') }} as decimal(20, 0))) as left_at_micros,
+        sum(cast(-watched * {{ epoch_micros('moved_at') }} as decimal(20, 0))) as left_at_micros, sum(watched) as watched_count,
+        count(*) filter (where stay is not null and unseen > 0) as late_count,
         {%- for name, kinds in exits.items() %}
         count(*) filter (where exit_way in ('{{ kinds | join("', '") }}')) as {{ name }}_count,
         {%- endfor %}
-        percentile_disc(0.5) within group (order by case when has_ended = 1 then stay_days else cast(1e12 as double) end)
-            filter (where stay_days is not null) as middle_days,
-        min(stay_days) filter (where has_ended = 0) as first_running_days
-    from {{ cut('moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay_days', 'has_ended', 'moved_at']) }} as members
+        percentile_disc(0.5) within group (order by case when has_ended = 1 then stay else cast(1e12 as double) end)
+            filter (where stay is not null) as middle_days,
+        min(stay) filter (where has_ended = 0) as first_running_days
+    from {{ cut(
+        'moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay', 'unseen', 'has_ended', 'watched', 'moved_at']
+    ) }} as members
     group by {{ keys | join(', ') }}
 ),
 
@@ -62,14 +70,12 @@ stocks as (
         members.period_grain, periods.period_start, members.dimension, members.member_key, members.member, members.visited_pipeline, members.stage,
         members.stage_rank, coalesce(moved.entered_count, 0) as entered_count, coalesce(moved.exit_count, 0) as exit_count,
         periods.starts_at, periods.ends_at, coalesce(moved.left_at_micros, 0)
-        + coalesce(moved.entered_count - moved.exit_count, 0) * cast({{ epoch_micros('periods.ends_at') }} as decimal(20, 0)) as moved_micros,
+        + coalesce(moved.watched_count, 0) * cast({{ epoch_micros('periods.ends_at') }} as decimal(20, 0)) as moved_micros,
         {%- for name in exits %}
         coalesce(moved.{{ name }}_count, 0) as {{ name }}_count,
         {%- endfor %}
-        sum(coalesce(moved.entered_count, 0) - coalesce(moved.exit_count, 0)) over (
-            partition by members.period_grain, members.dimension, members.member_key, members.visited_pipeline, members.stage
-            order by periods.period_start nulls last rows between unbounded preceding and current row
-        ) as closing_count
+        sum(coalesce(moved.entered_count, 0) - coalesce(moved.exit_count, 0)) over so_far as closing_count,
+        sum(coalesce(moved.watched_count, 0)) over so_far - coalesce(moved.watched_count, 0) as opening_watched_count
     from members
     inner join periods
         on members.period_grain = periods.period_grain and (periods.period_start >= members.first_period_start or periods.period_start is null)
@@ -77,38 +83,41 @@ stocks as (
         on members.period_grain = moved.period_grain and periods.period_start is not distinct from moved.period_start
         and members.dimension = moved.dimension and members.member_key = moved.member_key
         and members.visited_pipeline = moved.visited_pipeline and members.stage = moved.stage
+    window so_far as (
+        partition by members.period_grain, members.dimension, members.member_key, members.visited_pipeline, members.stage
+        order by periods.period_start nulls last rows between unbounded preceding and current row
+    )
 ),
 
--- no visit was still running at the middle stay or before: it is the curve's median, and only the other cells need their curve
+-- no visit came late or was still running at the middle stay or before: it is the curve's median, and only the other cells need their curve
 entries as (
-    select * from moves where stay_days is not null
+    select *, stay as day, has_ended as ends, 1 as stays, 0 as starts from moves where stay is not null
+    union all
+    select *, unseen, 0, 0, 1 from moves where stay is not null and unseen > 0
 ),
 
 stays as (
-    select
-        cuts.{{ keys | join(', cuts.') }}, cuts.stay_days, sum(cuts.has_ended) as ended_count,
-        sum(count(*)) over (
-            partition by cuts.{{ keys | join(', cuts.') }} order by cuts.stay_days desc nulls last rows between unbounded preceding and current row
-        ) as at_risk_count
-    from {{ cut('entries', 'move_date', ['visited_pipeline', 'stage', 'stay_days', 'has_ended']) }} as cuts
+    select cuts.{{ keys | join(', cuts.') }}, cuts.day, sum(cuts.ends) as ended_count, sum(cuts.stays) as stay_count, sum(cuts.starts) as late_count
+    from {{ cut('entries', 'move_date', ['visited_pipeline', 'stage', 'day', 'ends', 'stays', 'starts']) }} as cuts
     inner join moved
         on cuts.period_grain = moved.period_grain and cuts.period_start is not distinct from moved.period_start
         and cuts.dimension = moved.dimension and cuts.member_key = moved.member_key
         and cuts.visited_pipeline = moved.visited_pipeline and cuts.stage = moved.stage
-    where moved.middle_days > moved.first_running_days
-    group by cuts.{{ keys | join(', cuts.') }}, cuts.stay_days
+    where moved.middle_days > moved.first_running_days or moved.late_count > 0
+    group by cuts.{{ keys | join(', cuts.') }}, cuts.day
 ),
 
 curves as (
-    select *, {{ km_survival('ended_count', 'at_risk_count', keys, 'stay_days') }} as survival from stays
+    select *, {{ km_survival('ended_count', keys, 'day') }} as survival
+    from {{ risk_sets('stays', keys, 'day', 'ended_count', 'stay_count', 'late_count') }} as at_risk
 ),
 
 medians as (
-    select {{ keys | join(', ') }}, min(stay_days) filter (where survival <= 0.5) as days_median_km
+    select {{ keys | join(', ') }}, min(day) filter (where survival <= 0.5) as days_median_km
     from curves
     group by {{ keys | join(', ') }}
     union all
-    select {{ keys | join(', ') }}, middle_days from moved where middle_days <= coalesce(first_running_days, middle_days)
+    select {{ keys | join(', ') }}, middle_days from moved where middle_days <= coalesce(first_running_days, middle_days) and late_count = 0
 )
 
 select
@@ -130,7 +139,7 @@ select
     -- what went out takes its rest back
     cast(round(greatest(
         cast(stocks.moved_micros as double) / 86400000000
-        + coalesce((stocks.closing_count - stocks.entered_count + stocks.exit_count) * {{ elapsed_days('stocks.starts_at', 'stocks.ends_at') }}, 0), 0
+        + coalesce(stocks.opening_watched_count * {{ elapsed_days('stocks.starts_at', 'stocks.ends_at') }}, 0), 0
     ) * 1e6) / 1e6 as double) as deal_days,
     cast(medians.days_median_km as double) as days_median_km
 from stocks

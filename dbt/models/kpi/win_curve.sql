@@ -1,11 +1,12 @@
 -- grain: one row per dimension, member, cohort (fiscal quarter of acceptance; NULL = all) and day since acceptance on which a deal of
 -- the cohort was won or lost, or an open one was last seen
 -- S2 as of E: loss competes with win, open deals are censored: survival + cif_win + cif_loss = 1 on every day (I09). cif_win is the
--- chance to be won by that day; 1 - survival is the chance to be decided.
+-- chance to be won by that day; 1 - survival is the chance to be decided. A deal whose history starts late is at risk from that day on; where that
+-- leaves nobody at risk the curve is NULL (int_kpi__survival).
 with curves as (
     select
         *,
-        {{ greenwood_variance('won_count + lost_count', 'at_risk_count', ['period_grain', 'period_start', 'dimension', 'member_key'], 'day') }} as variance
+        {{ greenwood_variance('won_count + lost_count', ['period_grain', 'period_start', 'dimension', 'member_key'], 'day') }} as variance
     from {{ ref('int_kpi__survival') }}
     where period_grain in ('quarter', 'all') and day is not null
 )

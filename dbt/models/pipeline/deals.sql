@@ -10,7 +10,7 @@ dated as (
         records.*, present.pipeline, present.pipeline_id, present.stage, present.stage_id, present.stage_rank, present.life_state, present.amount,
         present.currency, present.valid_from as present_from, present.owner_key, present.team, present.close_date, present.forecast_category,
         case when records.source <> 'spreadsheets' then stories.closed_at when present.life_state in ('won', 'lost') then records.recorded_closed_at end as closed_at,
-        stories.furthest_stage, stories.furthest_stage_rank, stories.push_count, stories.first_valid_from,
+        stories.furthest_stage, stories.furthest_stage_rank, stories.push_count, stories.first_valid_from, stories.first_observed_at,
         case when present.life_state in ('won', 'lost') then stories.last_stage end as lost_stage,
         case when present.life_state in ('won', 'lost') then stories.last_stage_rank end as lost_stage_rank,
         case when records.source = 'spreadsheets' and records.sao_date > {{ as_of_date() }} then null
@@ -116,14 +116,12 @@ select
     cast(settled.created_amount_base as decimal(18, 2)) as created_amount_base,
     cast(case when owned.sao_at is not null then owned.sao_at + interval 14 day > {{ as_of() }} end as boolean) as is_created_provisional,
     cast({{ deal_size_band('settled.created_amount_base') }} as string) as deal_size_band,
-    owned.created_at,
-    cast(owned.created_date as date) as created_date,
-    owned.sao_at,
-    cast(owned.accepted_date as date) as sao_date,
-    owned.closed_at,
-    cast(owned.closed_date as date) as closed_date,
-    cast(owned.close_date as date) as close_date,
-    cast(owned.booking_date as date) as booking_date,
+    owned.created_at, owned.first_observed_at, owned.sao_at, owned.closed_at,
+    {%- for name, column in {
+        'created_date': 'created_date', 'sao_date': 'accepted_date', 'closed_date': 'closed_date', 'close_date': 'close_date', 'booking_date': 'booking_date'
+    }.items() %}
+    cast(owned.{{ column }} as date) as {{ name }},
+    {%- endfor %}
     cast(case when owned.life_state = 'lost' then owned.loss_reason end as string) as loss_reason,
     cast(case when owned.life_state = 'lost' and owned.loss_reason is not null then coalesce(loss_groups.loss_reason_group, 'other') end as string) as loss_reason_group,
     cast(case when owned.life_state = 'lost' then owned.lost_stage end as string) as lost_from_stage,

@@ -1,5 +1,10 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per deal: what its intervals and visits say of it: acceptance, closing, furthest stage, pushes, who had it when
+-- first_observed_at (S2, left truncation): when the history of its stages starts, if that is after the deal did; NULL otherwise. In a portal that is the
+-- vendor's first entry, without any the night that first read the deal: it is open or closed by what was seen then. A list of deals says when each
+-- began and ended, so it is whole although it was read late, unless it drops what is closed: such a list shows nothing, on the first night that read
+-- it, that had closed before; its deals are observed from the night that first read them. Lists are told apart by pipeline. A list that drops only
+-- what closed long ago cannot be told from a whole one.
 -- a deal that was archived while closed and came back was closed when it was closed, not when it came back
 with versions as (
     select
@@ -35,6 +40,26 @@ closings as (
     where entered.valid_to is null and entered.life_state in ('won', 'lost')
 ),
 
+lists as (
+    select
+        deal_id, known_from, max(case
+            when known_from = first_known_from and life_state <> 'open' and coalesce(closed_date, close_date) < {{ local_date('known_from') }} then 1 else 0
+        end) over (partition by pipeline_id) = 1 as is_whole
+    from (
+        select *, coalesce(lower(pipeline), 'default') as pipeline_id, min(known_from) over (partition by coalesce(lower(pipeline), 'default')) as first_known_from
+        from {{ ref('stg_spreadsheets__deals') }}
+    ) as sheets
+),
+
+observations as (
+    select deal_key, least(min(case when not is_reconstructed then changed_at end), min(known_from)) as observed_at
+    from {{ ref('int_pipeline__deal_points') }}
+    where field = 'stage_id' and split_part(deal_key, ':', 1) <> 'spreadsheets'
+    group by deal_key
+    union all
+    select 'spreadsheets:deal:' || deal_id, known_from from lists where not is_whole
+),
+
 pushes as (
     select deal_key, sum(case when close_date > close_date_before then 1 else 0 end) as push_count
     from (
@@ -61,7 +86,8 @@ visited as (
 
 select
     deals.deal_key, visited.qualified_at, visited.opened_at, closings.closed_at, visited.furthest_stage, visited.furthest_stage_rank,
-    visited.last_stage, visited.last_stage_rank, coalesce(pushes.push_count, 0) as push_count, deals.first_valid_from, deals.has_reconstructed
+    visited.last_stage, visited.last_stage_rank, coalesce(pushes.push_count, 0) as push_count, deals.first_valid_from, deals.has_reconstructed,
+    case when observations.observed_at > deals.first_valid_from then observations.observed_at end as first_observed_at
 from (
     select deal_key, min(valid_from) as first_valid_from, max(case when is_reconstructed then 1 else 0 end) = 1 as has_reconstructed
     from {{ ref('deal_versions') }} group by deal_key
@@ -69,3 +95,4 @@ from (
 left join visited on deals.deal_key = visited.deal_key
 left join closings on deals.deal_key = closings.deal_key
 left join pushes on deals.deal_key = pushes.deal_key
+left join observations on deals.deal_key = observations.deal_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,8 +98,3 @@ class Clusters:
         smallest = np.full(len(roots), len(roots), np.int64)
         np.minimum.at(smallest, roots, np.arange(len(roots)))
         return smallest[roots]
-
-
-def join_all(clusters: Clusters, edges: Iterable[tuple[int, int, bool, bool]]) -> Sequence[str | None]:
-    """The refusal of each edge (a, b, is_certain, is_ruled), taken in the order given."""
-    return [clusters.join(a, b, is_certain, is_ruled) for a, b, is_certain, is_ruled in edges]

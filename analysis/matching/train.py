@@ -1,9 +1,11 @@
 """Weights from labels: a logistic regression on the comparison levels, so that every point can be read.
 
-    python -m analysis.matching.train --labelled DIRECTORY... [--out weights.json]
+    python -m analysis.matching.train --labelled DIRECTORY... [--out weights.json]     from the start
+    python -m analysis.matching.train --ruled DIRECTORY [--out weights.json]           the file, moved by rulings
 
 A directory holds contacts and companies (Parquet) in the columns that `resolve` reads, contact_labels (record_key,
-cluster: one person at one employer, person) and company_labels (record_key, cluster).
+cluster: one person at one employer, person) and company_labels (record_key, cluster); or rulings, as `resolve` reads
+them.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
@@ -24,6 +28,8 @@ from analysis.matching.weights import SHIPPED, Card, Weights
 
 STRENGTH = 1.0
 """Inverse of the L2 penalty. The penalty is what keeps a level with three examples from deciding alone."""
+RULED_STRENGTH = 0.25
+"""The same for rulings, around the points that the file has."""
 SMALLEST = 0.02
 """Points below this are left out of the file."""
 
@@ -31,23 +37,28 @@ Counts = dict[tuple[str, ...], list[int]]
 """levels -> [pairs that are two, pairs that are one]"""
 
 
+def indicators(
+    counts: Counts, features: list[str], together: list[tuple[str, str]]
+) -> tuple[dict[tuple[str, str], int], NDArray[np.int64]]:
+    """A number for every term and level that occurs; for every pattern the numbers of its own."""
+    names = [*features, *(f"{one} & {other}" for one, other in together)]
+    columns: dict[tuple[str, str], int] = {}
+    rows = []
+    for pattern in counts:
+        known = dict(zip(features, pattern, strict=True))
+        found = [*pattern, *(f"{known[one]} & {known[other]}" for one, other in together)]
+        rows.append([columns.setdefault(key, len(columns)) for key in zip(names, found, strict=True)])
+    return columns, np.array(rows)
+
+
 def fit(
     counts: Counts, features: list[str], together: list[tuple[str, str]], strength: float = STRENGTH
 ) -> tuple[Card, float]:
     """One card, and where its score starts: the odds when no level has points."""
-    position = {name: number for number, name in enumerate(features)}
-    terms: list[tuple[str, ...]] = [(name,) for name in features] + list(together)
-    columns: dict[tuple[str, str], int] = {}
-    rows: list[list[int]] = []
-    for pattern in counts:
-        row = []
-        for term in terms:
-            level = " & ".join(pattern[position[name]] for name in term)
-            row.append(columns.setdefault((" & ".join(term), level), len(columns)))
-        rows.append(row)
-    size, width = len(rows), len(terms)
+    columns, rows = indicators(counts, features, together)
+    size, width = rows.shape
     design = csr_matrix(
-        (np.ones(size * width), np.array(rows).ravel(), np.arange(0, size * width + 1, width)),
+        (np.ones(size * width), rows.ravel(), np.arange(0, size * width + 1, width)),
         shape=(size, len(columns)),
     )
     totals = np.array(list(counts.values()), dtype=float)
@@ -67,6 +78,79 @@ def fit(
         if abs(points := float(model.coef_[0][column])) >= SMALLEST:
             card.setdefault(name, {})[level] = round(points, 3)
     return card, round(float(model.intercept_[0]), 3)
+
+
+def move(card: Card, start: float, counts: Counts, features: list[str], together: list[tuple[str, str]]) -> Card:
+    """The card, moved towards what rulings say: few of them move it little, and only on the levels that they saw.
+
+    Pairs that were ruled on are those that were in doubt. That is no bias here: the card's own score is counted first.
+    """
+    columns, picked = indicators(counts, features, together)
+    known = np.array([card.get(name, {}).get(level, 0.0) for name, level in columns])
+    two, one = np.array(list(counts.values()), dtype=float).T
+
+    def loss(moved: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        score = start + (known + moved)[picked].sum(axis=1)
+        slope = np.zeros(len(moved))
+        np.add.at(slope, picked, ((two + one) / (1 + np.exp(-score)) - one)[:, None])
+        cost = two @ np.logaddexp(0, score) + one @ np.logaddexp(0, -score) + moved @ moved / (2 * RULED_STRENGTH)
+        return float(cost), slope + moved / RULED_STRENGTH
+
+    moved = minimize(loss, np.zeros(len(known)), jac=True, method="L-BFGS-B").x
+    new = {name: dict(levels) for name, levels in card.items()}
+    for (name, level), points in zip(columns, known + moved, strict=True):
+        if abs(points) >= SMALLEST:
+            new.setdefault(name, {})[level] = round(float(points), 3)
+    return new
+
+
+def count_ruled(connection: duckdb.DuckDBPyConnection, same: tuple[str, ...], features: list[str]) -> Counts:
+    """What the rulings say of the pairs in match_level."""
+    names = ", ".join(f"l.{name}::varchar" for name in features)
+    rows = connection.execute(
+        f"select {names}, count(*) filter (where r.ruling not in {same!r}),"
+        f" count(*) filter (where r.ruling in {same!r})"
+        " from match_level as l join match_pair_ruling as r on l.a = r.a and l.b = r.b group by all order by all"
+    ).fetchall()
+    return {row[:-2]: list(row[-2:]) for row in rows}
+
+
+def train_on_rulings(
+    connection: duckdb.DuckDBPyConnection, *, contacts: str, companies: str, rulings: str, base: Weights, version: str
+) -> Weights:
+    """`base`, moved by what people ruled on these records. Its bands stay: they are judged on labelled sets."""
+    run = Matching(connection, base, "trained")
+    features, company_features = list(levels.CONTACT_LEVELS), list(levels.COMPANY_LEVELS)
+    same, person_same = ("same", ""), ("same", "keep_apart")
+    try:
+        run.prepare(rulings)
+        run.run("companies", companies=companies)
+        run.compare_companies()
+        company = count_ruled(connection, same, company_features)
+        run.companies(companies)
+        run.read_contacts(contacts)
+        run.run("contact_keys")
+        run.pairs("match_contact")
+        run.compare_contacts()
+        run.run("rulings", records="match_contact")
+        merge, person = (count_ruled(connection, which, features) for which in (same, person_same))
+    finally:
+        run.clear()
+    ruled = sum(sum(pair) for counts in (company, merge) for pair in counts.values())
+    cards = {
+        "company": (base.company, base.company_start, company, company_features, COMPANY_TOGETHER),
+        "merge": (base.merge, base.merge_start, merge, features, CONTACT_TOGETHER),
+        "person": (base.person, base.person_start, person, features, CONTACT_TOGETHER),
+    }
+    moved = {name: move(*parts) if parts[2] else parts[0] for name, parts in cards.items()}
+    return replace(
+        base,
+        version=version,
+        training=f"{base.training}; moved by {ruled} rulings",
+        merge=moved["merge"],
+        person=moved["person"],
+        company=moved["company"],
+    )
 
 
 def count(connection: duckdb.DuckDBPyConnection, records: str, labels: str, label: str, features: list[str]) -> Counts:
@@ -140,13 +224,22 @@ def train(directories: list[Path], version: str, training: str, base: Weights) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--labelled", nargs="+", type=Path, required=True)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--labelled", nargs="+", type=Path)
+    source.add_argument("--ruled", type=Path)
     parser.add_argument("--training", default="", help="what the labels are, in words")
     parser.add_argument("--version", default="1")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     options = parser.parse_args()
     base = Weights.load(options.out) if options.out.exists() else Weights("0", "", {}, {}, {}, 0.0, 0.0, 0.0)
-    train(options.labelled, options.version, options.training, base).save(options.out)
+    if options.labelled:
+        train(options.labelled, options.version, options.training, base).save(options.out)
+        return
+    with duckdb.connect() as connection:
+        for name in ("contacts", "companies", "rulings"):
+            connection.execute(f"create temp table ruled_{name} as from '{options.ruled / name}.parquet'")
+        relations = {name: f"ruled_{name}" for name in ("contacts", "companies", "rulings")}
+        train_on_rulings(connection, **relations, base=base, version=options.version).save(options.out)
 
 
 if __name__ == "__main__":

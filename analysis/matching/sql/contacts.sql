@@ -15,7 +15,7 @@ where not list_contains($free_mail, used.domain)
     and match_slip(used.domain, large.domain)
 group by used.domain;
 
--- grain of match_contact: one row per contact record, numbered by age and content, so that neither order nor key decides anything
+-- grain of match_name: one row per contact record, numbered by age and content, so that neither order nor key decides anything
 create or replace temp table match_name as
 with cut as (
     select
@@ -155,6 +155,7 @@ left join by_domain on not n.is_free and n.domain = by_domain.domain
 left join by_name on n.company = by_name.name
 left join own_domain as o on coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) = o.cluster;
 
+-- grain of match_contact: one row per contact record, with all that a comparison reads
 create or replace temp table match_contact as
 with joined as (
     select

@@ -6,7 +6,6 @@ import duckdb
 import pytest
 
 from analysis.matching import resolve
-from analysis.matching.engine import CAPS
 from bench import matching as bench
 
 SIZE, SEED = "1500", 5
@@ -25,13 +24,26 @@ def made(directory):
     return connection
 
 
-def groups(connection, contacts="contacts", companies="companies", key="cluster_key", without=""):
-    resolve(connection, contacts=contacts, companies=companies, into="m")
+def read(connection, key, without=""):
     rows = connection.execute(
         f"select list(record_key order by record_key) from m_contact_clusters where record_key <> '{without}'"
         f" group by {key}"
     ).fetchall()
     return {tuple(row[0]) for row in rows}
+
+
+def groups(connection, contacts="contacts", companies="companies"):
+    resolve(connection, contacts=contacts, companies=companies, into="m")
+    return read(connection, "cluster_key")
+
+
+@pytest.fixture(scope="module")
+def before(directory):
+    """By the kind of key: the groups of the contacts as they are."""
+    connection = duckdb.connect()
+    for name in ("contacts", "companies"):
+        connection.execute(f"create table {name} as from '{directory / name}.parquet'")
+    return {"cluster_key": groups(connection), "person_key": read(connection, "person_key")}
 
 
 def test_labelled_contacts_are_found_without_false_friends(made):
@@ -54,21 +66,18 @@ def test_a_second_run_is_the_same_to_the_last_point(made):
         assert made.execute(both).fetchall() == []
 
 
-def test_the_order_of_rows_changes_nothing(made):
-    before = groups(made)
+def test_the_order_of_rows_changes_nothing(made, before):
     made.execute("create table turned as from contacts order by hash(record_key || 'x')")
     made.execute("create table turned_companies as from companies order by hash(record_key || 'x')")
-    assert groups(made, "turned", "turned_companies") == before
+    assert groups(made, "turned", "turned_companies") == before["cluster_key"]
 
 
-def test_a_row_that_comes_twice_changes_nothing(made):
-    before = groups(made)
+def test_a_row_that_comes_twice_changes_nothing(made, before):
     made.execute("create table twice as from contacts union all from contacts")
-    assert groups(made, "twice") == before
+    assert groups(made, "twice") == before["cluster_key"]
 
 
-def test_other_keys_give_the_same_groups(made):
-    before = groups(made)
+def test_other_keys_give_the_same_groups(made, before):
     made.execute(
         "create table renamed as select * replace ('n' || md5(record_key) as record_key,"
         " 'n' || md5(company_record_key) as company_record_key) from contacts"
@@ -78,18 +87,17 @@ def test_other_keys_give_the_same_groups(made):
     )
     old = dict(made.execute("select 'n' || md5(record_key), record_key from contacts").fetchall())
     after = groups(made, "renamed", "renamed_companies")
-    assert {tuple(sorted(old[key] for key in group)) for group in after} == before
+    assert {tuple(sorted(old[key] for key in group)) for group in after} == before["cluster_key"]
 
 
-@pytest.mark.parametrize("key", ["cluster_key", "person_key"])
-def test_a_stranger_changes_no_cluster(made, key):
-    before = groups(made, key=key)
+def test_a_stranger_changes_no_cluster(made, before):
     made.execute("create table more as from contacts")
     made.execute(
         "insert into more by name select 'new' as record_key, 'crm' as source, 'Xerxes' as first_name,"
         " 'Qvarnstjerna' as last_name, 'xerxes@elsewhere.test' as email"
     )
-    assert groups(made, "more", key=key, without="new") == before
+    groups(made, "more")
+    assert {key: read(made, key, without="new") for key in before} == before
 
 
 def test_undone_is_as_it_was(made):
@@ -127,7 +135,11 @@ BAD = {
     "one-letter names": {"first_name": "chr((65 + i % 26)::integer)", "last_name": "chr((65 + i % 24)::integer)"},
     "one name for all": {"first_name": "'Anna'", "last_name": "'Andersson'"},
     "one company for all": {"company_name": "'Acme AB'", "email": "'m' || i || '@acme.test'"},
-    "ten thousand letters": {"first_name": "repeat('a', 10000)", "last_name": "repeat(md5(i::varchar), 300)"},
+    "ten thousand letters": {
+        "first_name": "repeat('a', 10000)",
+        "last_name": "repeat(md5((i // 2)::varchar), 300)",
+        "phone": "'+4670' || (1000000 + i // 2)",
+    },
     "everything the same": {
         "first_name": "'Anna'",
         "last_name": "'Lind'",
@@ -153,7 +165,9 @@ def bad(change, count=COUNT):
 @pytest.mark.parametrize("change", BAD.values(), ids=BAD.keys())
 def test_bad_input_costs_no_more_than_its_rows(change):
     connection, report = bad(change)
-    assert report.pair_count <= COUNT * CAPS["match_contact"]
+    assert report.pair_count <= COUNT * 30
+    longest = connection.execute("select max(length(explanation)) from m_contact_pairs").fetchall()[0][0]
+    assert (longest or 0) < 1_000
     assert connection.execute("select count(*), count(distinct record_key) from m_contact_clusters").fetchall() == [
         (COUNT, COUNT)
     ]
@@ -167,21 +181,29 @@ def test_what_was_left_uncompared_is_counted():
     assert ("mailbox", 1, COUNT) in report.dropped_keys
 
 
-NAMES = {"Arabic": ("محمد", "الأحمد"), "Chinese": ("小明", "欧阳"), "Hindi": ("अर्जुन", "शर्मा"), "Hebrew": ("דוד", "כהן")}
+NAMES = [("محمد", "الأحمد"), ("小明", "欧阳"), ("अर्जुन", "शर्मा"), ("דוד", "כהן")]
 
 
-@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES.keys())
-def test_names_in_other_scripts_are_names(names):
-    first, last = names
+def test_names_in_other_scripts_are_names():
+    """Each twice, the second with a mark that nobody sees and a space; nothing else but a telephone."""
+    firsts = " ".join(
+        f"when {2 * n} then '{first}' when {2 * n + 1} then '{first[0]}' || chr(8207) || '{first[1:]}'"
+        for n, (first, _) in enumerate(NAMES)
+    )
+    lasts = " ".join(
+        f"when {2 * n} then '{last}' when {2 * n + 1} then '{last}' || chr(8207) || ' '"
+        for n, (_, last) in enumerate(NAMES)
+    )
+    named = 2 * len(NAMES)
     change = {
-        "first_name": f"case when i < 2 then '{first}' else 'F' || md5('f' || i) end",
-        "last_name": f"case when i = 0 then '{last}' when i = 1 then chr(8207) || '{last} ' else 'L' || i end",
-        "phone": "case when i < 2 then '+966501234567' end",
-        "email": "case when i > 1 then 'm' || i || '@d' || i || '.test' end",
+        "first_name": f"case i {firsts} else 'F' || md5('f' || i) end",
+        "last_name": f"case i {lasts} else 'L' || md5('l' || i) end",
+        "phone": f"case when i < {named} then '+96650123456' || (i // 2) end",
+        "email": f"case when i >= {named} then 'm' || i || '@d' || i || '.test' end",
     }
     connection, _ = bad(change, 200)
-    keys = connection.execute(
-        "select distinct cluster_key from m_contact_clusters where record_key in ('c0', 'c1')"
-    ).fetchall()
-    points = connection.execute("select explanation from m_contact_pairs").fetchall()
-    assert keys == [("c0",)], points
+    assert {group for group in read(connection, "cluster_key") if len(group) > 1} == {
+        (f"c{2 * n}", f"c{2 * n + 1}") for n in range(len(NAMES))
+    }
+    explanations = connection.execute("select explanation from m_contact_pairs where is_joined").fetchall()
+    assert all("same first name" in explanation for (explanation,) in explanations)

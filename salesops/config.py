@@ -31,6 +31,7 @@ REQUIRED_OBJECTS = {
 
 HubSpotObject = Literal["contacts", "companies", "deals", "leads", "calls", "emails", "meetings", "notes", "tasks"]
 OnError = Literal["block", "flag"]
+Phase = Literal["early", "qualified", "proposal", "negotiation"]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -66,6 +67,7 @@ class Company(_Section):
     internal_domains: list[str] = []
     exclude_deal_name_pattern: str = ""
     qualified_stage: dict[str, str] = {}
+    stage_phases: dict[str, dict[str, Phase]] = {}
     deal_size_bands: list[Annotated[int, Field(gt=0)]] = [10_000, 50_000, 100_000, 500_000, 1_000_000]
 
     @field_validator("deal_size_bands")

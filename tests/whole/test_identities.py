@@ -127,6 +127,8 @@ CONFIGURED = {  # they speak of configuration or of no table, so that no row can
         "excluded_pipelines_are_found",
         "qualified_stages_are_found_and_unambiguous",
         "crm_rule_definitions_can_be_obeyed",
+        "stage_phases_are_found_and_unambiguous",
+        "stage_map_rows_are_found",
     ),
     "assert_survival_and_incidences_sum_to_one",
 }

@@ -1,6 +1,6 @@
 {# What the models of the CRM rules share (M29). #}
 
-{# Order of the phases of stage_map; null for a stage that no one placed. #}
+{# Order of the phases; null for a stage that no one placed. #}
 {% macro phase_number(phase) -%}
     case {{ phase }} when 'early' then 1 when 'qualified' then 2 when 'proposal' then 3 when 'negotiation' then 4 end
 {%- endmacro %}

@@ -2,7 +2,7 @@
 -- M25: distinct buyer contacts (people, merged records once) with a two-way touch linked to the deal in the 30 days up to the snapshot day.
 -- Shared mailboxes and people of internal domains are no buyers. Single-threaded: at most one. The share of late-stage value that hangs on
 -- one person is sum(amount_base) where is_single_threaded over sum(amount_base), both where is_late_stage. More contacts come with larger
--- deals: compare within deal_size_band. Which stages are late says the seed stage_map, and nobody guesses: NULL for a stage that is not in it.
+-- deals: compare within deal_size_band. Which stages are late says [company.stage_phases] or stage_map, and nobody guesses: NULL for any other.
 with weeks as (
     select week_start, least(max(date), {{ as_of_date() }}) as snapshot_date
     from {{ ref('calendar') }}

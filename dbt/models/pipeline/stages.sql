@@ -1,5 +1,8 @@
 -- grain: one row per source, pipeline and stage, open or closed; what sales ops gave in stage_map wins over the CRM
--- configuration names pipelines and stages as they are called today (present_*), whatever day the marts show
+-- configuration names pipelines and stages as they are called today (present_*), whatever day the marts show; a phase of stage_map, which is dated,
+-- wins over one of [company.stage_phases]
+{%- set phases = [] %}
+{%- for pipeline, stages in var('stage_phases').items() %}{% for stage, phase in stages.items() %}{% do phases.append([pipeline, stage, phase]) %}{% endfor %}{% endfor %}
 -- a stage of a sheet has no order of its own: its rank comes from stage_map or stays unknown
 with given as (
     select source, pipeline_id, nullif(trim(stage_id), '') as stage_id, nullif(trim(label), '') as label, stage_rank, phase, is_sales
@@ -44,6 +47,16 @@ qualified as (
         and (named.stage_id = chosen.stage or named.present_stage = chosen.stage)
     where named.life_state = 'open'
     group by named.source, named.pipeline_id
+),
+
+placed as (
+    select named.source, named.pipeline_id, named.stage_id, min(chosen.phase) as phase
+    from named
+    inner join {{ text_rows(phases, ['pipeline', 'stage', 'phase']) }} as chosen
+        on (named.pipeline_id = chosen.pipeline or named.present_pipeline = chosen.pipeline)
+        and (named.stage_id = chosen.stage or named.present_stage = chosen.stage)
+    where named.life_state = 'open'
+    group by named.source, named.pipeline_id, named.stage_id
 )
 
 select
@@ -56,15 +69,16 @@ select
     cast(named.stage_rank as bigint) as stage_rank,
     cast(case
         when named.life_state <> 'open' then named.life_state
-        when named.phase is not null then named.phase
+        when coalesce(named.phase, placed.phase) is not null then coalesce(named.phase, placed.phase)
         when named.stage_rank < coalesce(qualified.qualified_rank, 1) then 'early'
         else 'qualified'
     end as string) as phase,
     cast(named.is_sales as boolean) as is_sales,
     cast(coalesce(qualified.qualified_rank, 1) as bigint) as qualified_rank,
-    cast(named.is_derived as boolean) as is_derived,
+    cast(named.is_derived and placed.phase is null as boolean) as is_derived,
     cast(count(*) over (partition by named.source, named.stage_id) = 1 as boolean) as is_unique_stage_id,
     cast(named.present_pipeline as string) as present_pipeline,
     cast(named.present_stage as string) as present_stage
 from named
 left join qualified on named.source = qualified.source and named.pipeline_id = qualified.pipeline_id
+left join placed on named.source = placed.source and named.pipeline_id = placed.pipeline_id and named.stage_id = placed.stage_id

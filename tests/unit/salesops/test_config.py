@@ -71,6 +71,7 @@ def test_the_example_names_every_key():
         ("[freshness.hubspot.deals]\nwarn = 1", "freshness.hubspot.deals.warn", "warn_hours"),
         ("[freshness.hubspot.dels]\nwarn_hours = 1", "dels", "deals"),
         ("[company]\ntimezone = 'Stockholm'", "company.timezone", "Europe/Stockholm"),
+        ("[company.stage_phases.Sales]\nOffer = 'propsal'", "company.stage_phases.Sales.Offer", "'negotiation'"),
         ("[company]\ncurrency = 'kronor'", "company.currency", "[A-Z]{3}"),
         ("[company]\nfiscal_year_start_month = 13", "company.fiscal_year_start_month", "12"),
         ("[company.business_hours]\nstart = '18:00'", "business_hours", "before end"),

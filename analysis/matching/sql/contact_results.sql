@@ -39,12 +39,15 @@ select
             when 'missing' then null
             when 'same mailbox' then 'same mailbox ' || x.mailbox
             when 'same shared mailbox' then 'same shared mailbox ' || x.mailbox
+            when 'another company' then 'mailboxes at two companies (' || x.mailbox || ', ' || y.mailbox || ')'
+            when 'same but for a number' then 'mailboxes the same but for a number (' || x.mailbox || ', ' || y.mailbox || ')'
             when 'another mailbox at the company' then 'another mailbox at ' || x.domain
             when 'two private' then 'two private mailboxes'
             when 'private and company' then 'a private and a company mailbox'
             else 'mailboxes ' || s.email || ' (' || x.mailbox || ', ' || y.mailbox || ')' end,
         case
             when s.first_name in ('neither is a person', 'one is not a person') then s.first_name
+            when s.first_name = 'nickname' then 'first name ' || x.first_name || ' = ' || y.first_name
             when s.first_name = 'missing' then null
             when s.first_name = 'same' then 'same first name ' || x.first_name
             else 'first name ' || s.first_name || ' (' || x.first_name || ', ' || y.first_name || ')' end,
@@ -53,10 +56,14 @@ select
             when 'same' then 'same last name ' || x.last_name
             else 'last name ' || s.last_name || ' (' || x.last_name || ', ' || y.last_name || ')' end,
         case s.phone when 'missing' then null when 'same' then 'same phone (exclusive)' else 'phone: ' || s.phone end,
-        case s.company when 'missing' then null when 'same record' then 'same company' else 'company: ' || s.company end,
+        case s.company
+            when 'missing' then null
+            when 'same record' then 'same company'
+            when 'different' then 'different companies'
+            else 'company: ' || s.company end,
         case when s.title <> 'missing' then s.title || ' title' end,
         case when s.city <> 'missing' then s.city || ' city' end,
-        case when s.cross_evidence not in ('no address', 'nothing') then 'an address spells the other''s ' || s.cross_evidence end,
+        case when s.cross_evidence not in ('no address', 'nothing') then 'an address spells ' || s.cross_evidence || ' of the other' end,
         case when s.email not in ('same mailbox') and s.namesakes in ($common_names) then 'a common name' end
     ) as explanation
 from match_scored as s

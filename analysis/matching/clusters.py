@@ -94,7 +94,9 @@ class Clusters:
 
     def labels(self) -> NDArray[np.int64]:
         """The smallest member of each record's cluster."""
-        roots = np.fromiter((self.find(record) for record in range(len(self.parent))), np.int64, len(self.parent))
+        roots = np.array(self.parent, np.int64)
+        while (roots != (above := roots[roots])).any():
+            roots = above
         smallest = np.full(len(roots), len(roots), np.int64)
         np.minimum.at(smallest, roots, np.arange(len(roots)))
         return smallest[roots]

@@ -300,6 +300,7 @@ class Matching:
         clusters = Clusters(count, LARGEST_CLUSTER, self.apart("'different', 'keep_apart'"))
         rows = self.connection.execute(
             "select id, corporate_domain, mailbox from match_contact where corporate_domain is not null and not is_role"
+            " and id in (select unnest([a, b]) from match_scored)"
         ).fetchall()
         clusters.identifiers = {record - 1: {domain: {mailbox}} for record, domain, mailbox in rows}
         refusals = self.join(clusters, pairs, pairs["merge_score"], weights.automatic_score)

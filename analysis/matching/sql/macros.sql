@@ -88,12 +88,12 @@ create or replace temp macro match_company_core(x) as
 create or replace temp macro match_spells(letters, is_role, given, family) as
     case
         when coalesce(is_role, true) or length(letters) < 3 or coalesce(given, family) is null then 0
-        when contains(letters, replace(family, ' ', '')) then
+        when contains(letters, case when contains(family, ' ') then replace(family, ' ', '') else family end) then
             case when contains(letters, given) and length(given) > 1 then 5
                 when left(letters, 1) = left(given, 1) or given is null then 4
                 else 2 end
         when contains(letters, given) and length(given) > 2 then 3
         else 1 end;
+-- a list, since `case x when` would work x out once for every branch
 create or replace temp macro match_spelled(x) as
-    case x when 0 then 'no address' when 1 then 'nothing' when 2 then 'last name' when 3 then 'given name'
-        when 4 then 'initial and last name' else 'both names' end;
+    (['no address', 'nothing', 'last name', 'given name', 'initial and last name', 'both names'])[1 + x];

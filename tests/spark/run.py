@@ -5,6 +5,7 @@ included -> every table of pipeline, kpi and meta compared with DuckDB's by its 
 when a model or test fails on Spark or a table differs. Not part of `make test`, since the gate has no room for it.
 
 Usage: python -m tests.spark.run [data directory of a finished night; without one, a small practice company lives one]
+  --company seed   a random small company of tests/whole instead: other states, no unit tests
   --keep folder    everything stays there: both engines' tables, dbt's logs, each model's seconds
   --select models  only these, on both engines, upon what an earlier run kept: to mend one model
 """
@@ -19,15 +20,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 import yaml
 
+from ingestion import landing
 from salesops import night
 from salesops.layout import DataDirectory
 from tests.spark.comparison import compare
+from tests.whole.companies import anyones
+from tests.whole.project import AS_OF, LATER, land
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,30 +41,37 @@ ROOT = Path(__file__).parents[2]
 PUBLISHED = ("pipeline", "kpi", "meta")
 # dbt's own generic tests say nothing new of tables that are equal to DuckDB's, and take as long as the models
 BUILD = ["build", "--quiet", "--exclude", "test_type:generic"]
+NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("data", nargs="?", type=Path)
+    parser.add_argument("--company", type=int)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--select", nargs="+")
     options = parser.parse_args()
     if options.keep:
         options.keep.mkdir(parents=True, exist_ok=True)
-        return compare_engines(options.keep.resolve(), options.data, options.select)
+        return compare_engines(options.keep.resolve(), options.data, options.company, options.select)
     with tempfile.TemporaryDirectory(prefix="salesops-spark-") as folder:
-        return compare_engines(Path(folder), options.data, options.select)
+        return compare_engines(Path(folder), options.data, options.company, options.select)
 
 
-def compare_engines(scratch: Path, night_root: Path | None, select: list[str] | None) -> int:
-    data = DataDirectory(night_root.resolve() if night_root else practice_night(scratch))
+def compare_engines(scratch: Path, night_root: Path | None, seed: int | None, select: list[str] | None) -> int:
     started = time.monotonic()
-    variables = json.dumps(night.without_sources(os.environ | {"SALESOPS_DATA": str(data.root)}).dbt_vars())
+    data = DataDirectory(night_root.resolve() if night_root else scratch / "data")
+    if seed is None:
+        if not night_root:
+            live_practice_night(scratch, data)
+        variables = json.dumps(night.without_sources(os.environ | {"SALESOPS_DATA": str(data.root)}).dbt_vars())
+    else:
+        variables = json.dumps(land_any_company(data, seed))
     if not select:
         say(started, f"{export_raw(data, scratch)} raw tables exported")
     build_on_duckdb(scratch, variables, select)
     say(started, "built on DuckDB")
-    failures = build_on_spark(scratch, variables, select)
+    failures = build_on_spark(scratch, variables, select, with_unit_tests=seed is None)
     say(started, f"built on Spark, {len(failures)} failures")
     differences = compare_tables(scratch)
     say(started, f"compared, {len(differences)} differences")
@@ -72,12 +84,24 @@ def say(started: float, what: str) -> None:
     print(f"{time.monotonic() - started:6.0f} s  {what}", flush=True)
 
 
-def practice_night(scratch: Path) -> Path:
-    configuration, data = scratch / "salesops.toml", scratch / "data"
+def live_practice_night(scratch: Path, data: DataDirectory) -> None:
+    configuration = scratch / "salesops.toml"
     configuration.write_text('[practice]\nsize = "small"\nseed = 11\n')
-    os.environ |= {"SALESOPS_CONFIG": str(configuration), "SALESOPS_DATA": str(data)}
-    subprocess.run([Path(sys.executable).with_name("salesops"), "nightly"], cwd=ROOT, check=True)
-    return data
+    os.environ |= {"SALESOPS_CONFIG": str(configuration), "SALESOPS_DATA": str(data.root)}
+    if not data.warehouse.exists():
+        subprocess.run([Path(sys.executable).with_name("salesops"), "nightly"], cwd=ROOT, check=True)
+
+
+def land_any_company(data: DataDirectory, seed: int) -> dict[str, Any]:
+    """What the practice company has not: currencies and their rates, nights on which much was learnt late, another
+    fiscal year. The variables to build it with."""
+    if not data.warehouse.exists():
+        data.root.mkdir(parents=True, exist_ok=True)
+        with duckdb.connect(str(data.warehouse)) as connection:
+            connection.execute("set timezone = 'UTC'")
+            landing.prepare(connection)
+            land(connection, anyones(seed, deals=60), [AS_OF - timedelta(days=31), AS_OF, LATER])
+    return {"as_of": AS_OF.isoformat(), "known_as_of": LATER.isoformat(), "fiscal_year_start_month": 5}
 
 
 def export_raw(data: DataDirectory, scratch: Path) -> int:
@@ -110,12 +134,12 @@ def dbt_options(scratch: Path, target: str, variables: str) -> list[str]:
 def build_on_duckdb(scratch: Path, variables: str, select: list[str] | None) -> None:
     files = {"SALESOPS_MARTS": "marts.duckdb", "SALESOPS_WAREHOUSE": "warehouse.duckdb"}
     environment = os.environ | {name: str(scratch / file) for name, file in files.items()}
-    command = [Path(sys.executable).with_name("dbt"), *BUILD, "--exclude-resource-type", "unit_test"]
+    command = [Path(sys.executable).with_name("dbt"), *BUILD, *NO_UNIT_TESTS]
     command += ["--select", *select] if select else []
     subprocess.run([*command, *dbt_options(scratch, "dev", variables)], env=environment, cwd=ROOT / "dbt", check=True)
 
 
-def build_on_spark(scratch: Path, variables: str, select: list[str] | None) -> list[str]:
+def build_on_spark(scratch: Path, variables: str, select: list[str] | None, with_unit_tests: bool) -> list[str]:
     """In this process: the session's catalog lives no longer than it does. What failed."""
     from dbt.cli.main import dbtRunner
     from pyspark.sql import SparkSession
@@ -133,7 +157,8 @@ def build_on_spark(scratch: Path, variables: str, select: list[str] | None) -> l
         listed = dbtRunner().invoke(["ls", "--quiet", "--output", "name", *kinds, "--select", *select, *options])
         anew = set(cast(list[str], listed.result))
     anew |= register_tables(session, scratch, anew)
-    done = dbtRunner().invoke([*BUILD, *(["--select", *select, *sorted(anew)] if select else []), *options])
+    build = BUILD if with_unit_tests else [*BUILD, *NO_UNIT_TESTS]
+    done = dbtRunner().invoke([*build, *(["--select", *select, *sorted(anew)] if select else []), *options])
     results: list[Any] = list(getattr(done.result, "results", []))
     if not results:
         return [f"dbt did not run on Spark: {done.exception}"]

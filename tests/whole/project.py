@@ -16,7 +16,6 @@ from typing import Any
 import duckdb
 
 from ingestion import landing
-from tests.conftest import run_dbt
 
 AS_OF = datetime(2026, 6, 30, 20, tzinfo=UTC)
 LATER = datetime(2026, 7, 20, 3, tzinfo=UTC)  # a night after AS_OF
@@ -147,6 +146,8 @@ class Project:
     """Every model and data test compiled once. `build` gives a connection on which all schemas of the marts stand."""
 
     def __init__(self, scratch: Path) -> None:
+        from tests.conftest import run_dbt  # wants pytest, which whoever only lands a company has not
+
         with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
             landing.prepare(connection)
         run_dbt(scratch, "seed", "--quiet")
@@ -190,17 +191,7 @@ class Project:
         connection.execute("copy from database empty to warehouse; detach empty; attach ':memory:' as marts")
         for schema in ("pipeline", "kpi", "meta"):
             connection.execute(f"create schema marts.{schema}")
-        rows: dict[str, list[list[Any]]] = defaultdict(list)
-        landed: dict[Any, Any] = {}
-        connection.execute(_SOURCES)
-        for batch, night in enumerate(sorted(nights), 1):
-            _land(company, night, batch, landed, rows)
-        if afterwards:
-            for batch, night in enumerate(sorted(afterwards[1]), len(nights) + 1):
-                _land(afterwards[0], night, batch, landed, rows)
-        for table, listed in rows.items():
-            marks = ", ".join("?" * len(listed[0]))
-            connection.executemany(f"insert into warehouse.raw.{table} values ({marks})", listed)
+        land(connection, company, nights, afterwards)
         connection.execute(f"set variable e = '{as_of.isoformat()}'")
         connection.execute(f"set variable k = '{known_as_of.isoformat() if known_as_of else _K}'")
         for model in self.models:
@@ -255,6 +246,26 @@ def _as_of_its_instants(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     """Compiled SQL with the instants that the tables of the connection were built for."""
     e, k = connection.execute("select getvariable('e'), getvariable('k')").fetchone()
     return sql.replace(_E, e).replace(_K, k)
+
+
+def land(
+    connection: duckdb.DuckDBPyConnection,
+    company: Company,
+    nights: list[datetime],
+    afterwards: tuple[Company, list[datetime]] | None = None,
+) -> None:
+    """Into the prepared raw tables of the attached `warehouse`, as these nights would have."""
+    rows: dict[str, list[list[Any]]] = defaultdict(list)
+    landed: dict[Any, Any] = {}
+    connection.execute(_SOURCES)
+    for batch, night in enumerate(sorted(nights), 1):
+        _land(company, night, batch, landed, rows)
+    if afterwards:
+        for batch, night in enumerate(sorted(afterwards[1]), len(nights) + 1):
+            _land(afterwards[0], night, batch, landed, rows)
+    for table, listed in rows.items():
+        marks = ", ".join("?" * len(listed[0]))
+        connection.executemany(f"insert into warehouse.raw.{table} values ({marks})", listed)
 
 
 def _land(

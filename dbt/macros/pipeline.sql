@@ -14,7 +14,7 @@ chain ({{ key }}, root_id, depth) as (
 ),
 
 roots as (
-    select {{ key }}, max_by(root_id, depth) as root_id from chain group by {{ key }}
+    select {{ key }}, max_by(root_id, depth) filter (where root_id is not null) as root_id from chain group by {{ key }}
 )
 {%- endmacro %}
 

@@ -111,11 +111,46 @@ def _in_tree(tree: exp.Expression) -> Iterator[str]:
         distinct = select.args.get("distinct")
         if distinct is not None and distinct.args.get("on"):
             yield "distinct on"
+    for call in tree.find_all(exp.ArgMax, exp.ArgMin, exp.AnyValue):
+        if not _skips_null(call):
+            yield f"{call.key}() may return a NULL that DuckDB skips: {call.this.sql()}"
+    for ordered in tree.find_all(exp.Ordered):
+        if ordered.args.get("nulls_first") and ordered.find_ancestor(exp.Window) and not _is_given(ordered.this):
+            yield f"ascending order without nulls last: {ordered.this.sql()}"
     if any(call.args.get("decimals") for call in tree.find_all(exp.Round)):
         yield "round() to digits"
     for call in tree.find_all(exp.Anonymous):
         if call.name.lower() not in SPARK_FUNCTIONS:
             yield f"unknown function {call.name.lower()}()"
+
+
+def _skips_null(call: exp.Expression) -> bool:
+    """The value is there wherever it is asked for: by itself, by the filter, or by an order that is NULL without it."""
+    value, order = call.this, call.args.get("expression")
+    if _is_given(value) or (isinstance(order, exp.DPipe) and value in list(order.flatten())):
+        return True
+    is_one_case = isinstance(order, exp.Case) and len(order.args["ifs"]) == 1 and not order.args.get("default")
+    conditions = [order.args["ifs"][0].this] if is_one_case else []
+    if isinstance(call.parent, exp.Filter):
+        conditions.append(call.parent.expression.this)
+    columns = {column.sql() for column in value.find_all(exp.Column)}
+    for condition in conditions:
+        parts = condition.flatten() if isinstance(condition, exp.And) else [condition]
+        for part in parts:
+            is_there = isinstance(part, exp.Not) and isinstance(part.this, exp.Is) and part.this.this
+            if is_there and (is_there == value or columns == {c.sql() for c in is_there.find_all(exp.Column)}):
+                return True
+    return False
+
+
+def _is_given(value: exp.Expression) -> bool:
+    """Never NULL by its own form."""
+    if isinstance(value, exp.Case):
+        branches = [branch.args["true"] for branch in value.args["ifs"]]
+        return all(_is_given(branch) for branch in [*branches, value.args.get("default") or exp.Null()])
+    if isinstance(value, exp.Coalesce):
+        return any(_is_given(part) for part in [value.this, *value.expressions])
+    return isinstance(value, exp.Literal)
 
 
 @pytest.mark.parametrize(
@@ -139,6 +174,13 @@ def _in_tree(tree: exp.Expression) -> Iterator[str]:
         "select no_such_function(a) from t",
         "select log(a) from t",
         "select round(a, 6) from t",
+        "select max_by(a, b) from t",
+        "select max_by(a, b) filter (where c) from t",
+        "select min_by(a, b) filter (where a is not null or c) from t",
+        "select min_by(a, case when a is not null then b else c end) from t",
+        "select any_value(a) from t",
+        "select sum(a) over (order by b) from t",
+        "select row_number() over (partition by a order by case when b then c else 0 end) from t",
         "select (a from t",
     ],
 )
@@ -150,6 +192,8 @@ def test_what_both_know_passes():
     assert not problems(
         """select a, cast(max_by(b, c) filter (where b is not null) as decimal(18, 2)) as b,
                cast(date_trunc('month', d) as date) as d, unix_micros(h) as i, p.properties.email as j,
+               min_by(k, case when k is not null then l end) as k,
+               max_by(coalesce(m, ''), n) as m, max_by(q, n || q) as q, sum(o) over (order by p desc),
                percentile_cont(0.5) within group (order by e) as e, count_if(f) as f, cast(g as string) as g
            from t where h is distinct from 1
            group by all qualify row_number() over (partition by a order by b nulls last) = 1"""

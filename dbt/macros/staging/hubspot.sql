@@ -118,7 +118,7 @@
     ) as typed
     inner join (
         select
-            pipeline_id, max_by(is_deleted, version_number) filter (where is_used) as is_deleted,
+            pipeline_id, max_by(is_deleted, version_number) filter (where is_used and is_deleted is not null) as is_deleted,
             max(version_number) filter (where is_used and pipeline is not null) as stages_version_number,
             max_by(pipeline, version_number) filter (where is_used and pipeline is not null) as pipeline,
             max_by(pipeline, version_number) filter (where pipeline is not null) as present_pipeline

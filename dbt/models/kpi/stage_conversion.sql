@@ -12,7 +12,7 @@ with stays as (
         deal_key, visited_pipeline, stage, min(case when exited_at is null then 0 else 1 end) as has_left,
         {%- for name in ['stay', 'unseen'] %}
         round(sum({{ name }}_days) * 1e2) / 1e2 as cumulative_{{ name }},
-        round(max_by({{ name }}_days, visit_number) filter (where stay_days is not null) * 1e2) / 1e2 as latest_{{ name }}{{ ',' if not loop.last }}
+        round(max_by(coalesce({{ name }}_days, 0), visit_number) filter (where stay_days is not null) * 1e2) / 1e2 as latest_{{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from {{ ref('int_kpi__stage_visits') }}
     group by deal_key, visited_pipeline, stage

@@ -21,7 +21,9 @@ days as (
 ),
 
 days_off as (
-    select country, date, min_by(holiday, precedence) as holiday, min_by(holiday_source, precedence) as holiday_source
+    select
+        country, date, min_by(holiday, precedence) filter (where holiday is not null) as holiday,
+        min_by(holiday_source, precedence) filter (where holiday_source is not null) as holiday_source
     from (
         select country, date, holiday, holiday_source, '1' || holiday as precedence from {{ ref('public_holidays') }}
         union all

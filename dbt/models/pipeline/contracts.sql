@@ -17,7 +17,7 @@ crm_names as (
 ),
 
 matched_deals as (
-    select deal_id, min_by(deal_key, source) as deal_key from {{ ref('deals') }} group by deal_id
+    select deal_id, min_by(deal_key, source) filter (where deal_key is not null) as deal_key from {{ ref('deals') }} group by deal_id
 ),
 
 won_by as (

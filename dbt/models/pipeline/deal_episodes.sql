@@ -21,7 +21,7 @@ episodes as (
     select
         deal_key, episode_number, min(valid_from) as opened_at,
         max(case when life_state <> 'open' and is_turn = 1 then valid_from end) as closed_at,
-        max_by(life_state, valid_from) as outcome,
+        max_by(life_state, valid_from) filter (where life_state is not null) as outcome,
         max(valid_from) as newest_from,
         max(case when is_reconstructed then 1 else 0 end) = 1 as is_reconstructed, max(known_from) as known_from
     from numbered

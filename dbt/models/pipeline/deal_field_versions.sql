@@ -20,7 +20,8 @@ points as (
 instants as (
     select
         points.deal_key, points.field, greatest(points.changed_at, lives.born_at) as valid_from,
-        max_by(points.value, lpad(cast({{ epoch_micros('points.changed_at') }} as string), 20, '0') || lpad(cast(999 - points.place as string), 3, '0')) as value,
+        max_by(points.value, lpad(cast({{ epoch_micros('points.changed_at') }} as string), 20, '0') || lpad(cast(999 - points.place as string), 3, '0'))
+            filter (where points.value is not null) as value,
         max(points.known_from) as known_from, max(case when points.is_reconstructed then 1 else 0 end) = 1 as is_reconstructed
     from points
     inner join lives on points.deal_key = lives.deal_key

@@ -11,7 +11,7 @@ instants as (
     select
         deal_key, changed_at as valid_from,
         {%- for field in fields %}
-        max_by(value, -place) filter (where field = '{{ field }}') as {{ field }},
+        max_by(value, -place) filter (where field = '{{ field }}' and value is not null) as {{ field }},
         {%- endfor %}
         max(known_from) as known_from, max(case when is_reconstructed then 1 else 0 end) = 1 as is_reconstructed
     from points

@@ -6,10 +6,13 @@
 -- last one before the year began, else the first one in it.
 with quoted as (
     select
-        rates.rate_date, rates.currency, max_by(rates.rate_per_eur, rates.known_from) filter (where rates.is_newest) as rate, max(rates.known_from) as known_from,
+        rates.rate_date, rates.currency, max_by(rates.rate_per_eur, rates.known_from) filter (where rates.is_newest and rates.rate_per_eur is not null) as rate,
+        max(rates.known_from) as known_from,
         coalesce(
-            max_by(rates.rate_per_eur, rates.known_from) filter (where locks.lock_date is null or {{ local_date('rates.known_from') }} <= locks.lock_date),
-            min_by(rates.rate_per_eur, rates.known_from)
+            max_by(rates.rate_per_eur, rates.known_from) filter (
+                where rates.rate_per_eur is not null and (locks.lock_date is null or {{ local_date('rates.known_from') }} <= locks.lock_date)
+            ),
+            min_by(rates.rate_per_eur, rates.known_from) filter (where rates.rate_per_eur is not null)
         ) as booking_rate
     from {{ ref('stg_exchange_rates__reference_rates') }} as rates
     left join {{ ref('int_pipeline__period_locks') }} as locks on locks.period_grain = 'month' and locks.period_start = {{ month_start('rates.rate_date') }}
@@ -36,10 +39,12 @@ per_eur as (
 -- a version of the sheet is known from when it was landed
 sheet as (
     select
-        given.currency, given.rate_date, max_by(given.rate_to_base, given.known_from) filter (where given.is_newest) as rate,
+        given.currency, given.rate_date, max_by(given.rate_to_base, given.known_from) filter (where given.is_newest and given.rate_to_base is not null) as rate,
         coalesce(
-            max_by(given.rate_to_base, given.landed_at) filter (where locks.lock_date is null or {{ local_date('given.landed_at') }} <= locks.lock_date),
-            min_by(given.rate_to_base, given.landed_at)
+            max_by(given.rate_to_base, given.landed_at) filter (
+                where given.rate_to_base is not null and (locks.lock_date is null or {{ local_date('given.landed_at') }} <= locks.lock_date)
+            ),
+            min_by(given.rate_to_base, given.landed_at) filter (where given.rate_to_base is not null)
         ) as booking_rate, max(given.known_from) as known_from
     from {{ ref('stg_spreadsheets__exchange_rates') }} as given
     left join {{ ref('int_pipeline__period_locks') }} as locks on locks.period_grain = 'month' and locks.period_start = {{ month_start('given.rate_date') }}
@@ -100,7 +105,7 @@ planned as (
     select rated.currency, rated.fiscal_year, coalesce(max(sheet.rate_to_base), max(coalesce(rated.rate_before, rated.rate_to_base))) as plan_rate_to_base
     from rated
     left join (
-        select plans.currency, calendar.fiscal_year, max_by(plans.rate_to_base, plans.known_from) as rate_to_base
+        select plans.currency, calendar.fiscal_year, max_by(plans.rate_to_base, plans.known_from) filter (where plans.rate_to_base is not null) as rate_to_base
         from {{ ref('stg_spreadsheets__exchange_rates') }} as plans
         inner join {{ ref('calendar') }} as calendar on plans.rate_date = calendar.date and calendar.country = upper('{{ var("company_country") }}')
         where plans.is_newest and not plans.is_deleted and plans.kind = 'plan' and plans.rate_to_base is not null

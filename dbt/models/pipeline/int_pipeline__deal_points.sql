@@ -25,8 +25,9 @@ with history as (
 
 newest_history as (
     select
-        deal_id, field, max(changed_at) as changed_at, min(changed_at) as first_at, max_by(value, changed_at) filter (where place = 1) as value,
-        min_by(value, changed_at) filter (where place = 1) as first_value, min(known_from) as known_from
+        deal_id, field, max(changed_at) as changed_at, min(changed_at) as first_at,
+        max_by(value, changed_at) filter (where place = 1 and value is not null) as value,
+        min_by(value, changed_at) filter (where place = 1 and value is not null) as first_value, min(known_from) as known_from
     from history group by deal_id, field
 ),
 

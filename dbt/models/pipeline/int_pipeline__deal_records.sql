@@ -1,14 +1,14 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per deal of every source: what the record says beside its history
 with hubspot_companies as (
-    select links.deal_id, min_by(identities.company_key, {{ primary_first('links', 'company_id') }}) as company_key
+    select links.deal_id, min_by(identities.company_key, {{ primary_first('links', 'company_id') }}) filter (where identities.company_key is not null) as company_key
     from {{ ref('stg_hubspot__deals_companies_links') }} as links
     inner join {{ ref('company_identities') }} as identities on links.company_id = identities.company_id and identities.source = 'hubspot'
     group by links.deal_id
 ),
 
 hubspot_contacts as (
-    select links.deal_id, min_by(identities.contact_key, {{ primary_first('links', 'contact_id') }}) as contact_key
+    select links.deal_id, min_by(identities.contact_key, {{ primary_first('links', 'contact_id') }}) filter (where identities.contact_key is not null) as contact_key
     from {{ ref('stg_hubspot__deals_contacts_links') }} as links
     inner join {{ ref('contact_identities') }} as identities on links.contact_id = identities.contact_id and identities.source = 'hubspot'
     group by links.deal_id
@@ -16,7 +16,7 @@ hubspot_contacts as (
 
 -- the source is that of the creation: the first one known, whatever was typed over it later
 first_sources as (
-    select deal_id, min_by(lead_source, place) as lead_source
+    select deal_id, min_by(lead_source, place) filter (where lead_source is not null) as lead_source
     from (
         select
             deal_id, lead_source,

@@ -70,7 +70,7 @@ pushes as (
 ),
 
 visits as (
-    select visits.*, stages.qualified_rank
+    select visits.*, stages.qualified_rank, row_number() over (partition by visits.deal_key order by visits.visit_number desc) as place_from_last
     from {{ ref('deal_stage_visits') }} as visits
     left join {{ ref('stages') }} as stages
         on split_part(visits.deal_key, ':', 1) = stages.source and visits.pipeline_id = stages.pipeline_id and visits.stage_id = stages.stage_id
@@ -79,8 +79,9 @@ visits as (
 visited as (
     select
         deal_key, min(case when stage_rank >= qualified_rank then entered_at end) as qualified_at, min(entered_at) as opened_at,
-        max(stage_rank) as furthest_stage_rank, max_by(stage, case when stage_rank is not null then stage_rank * 100000 - visit_number end) as furthest_stage,
-        max_by(stage, visit_number) as last_stage, max_by(stage_rank, visit_number) as last_stage_rank
+        max(stage_rank) as furthest_stage_rank,
+        max_by(stage, case when stage_rank is not null then stage_rank * 100000 - visit_number end) filter (where stage is not null) as furthest_stage,
+        max_by(stage, visit_number) filter (where stage is not null) as last_stage, max(case when place_from_last = 1 then stage_rank end) as last_stage_rank
     from visits group by deal_key
 )
 

@@ -53,9 +53,10 @@ owned as (
 assigned as (
     select
         episodes.contact_key, episodes.episode_number,
-        max_by(owned.owner_id, owned.changed_at) filter (where owned.changed_at <= episodes.created_at) as first_owner_id,
+        max_by(owned.owner_id, owned.changed_at) filter (where owned.changed_at <= episodes.created_at and owned.owner_id is not null) as first_owner_id,
         min(owned.changed_at) filter (where owned.changed_at > episodes.created_at and owned.owner_id <> '') as assigned_at,
-        min_by(owned.owner_id, owned.changed_at) filter (where owned.changed_at > episodes.created_at and owned.owner_id <> '') as assigned_owner_id,
+        min_by(owned.owner_id, owned.changed_at)
+            filter (where owned.changed_at > episodes.created_at and owned.owner_id is not null and owned.owner_id <> '') as assigned_owner_id,
         min_by(coalesce(owned.source_type, 'UNKNOWN'), owned.changed_at) filter (where owned.changed_at > episodes.created_at and owned.owner_id <> '')
             as assigned_by
     from episodes

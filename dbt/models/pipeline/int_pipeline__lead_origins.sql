@@ -19,7 +19,7 @@ deal_people as (
 ),
 
 converted as (
-    select leads.lead_key, min_by(deals.deal_key, deals.created_at) as deal_key, min(deals.created_at) as deal_created_at
+    select leads.lead_key, min_by(deals.deal_key, deals.created_at) filter (where deals.deal_key is not null) as deal_key, min(deals.created_at) as deal_created_at
     from {{ ref('int_pipeline__leads') }} as leads
     inner join deal_people on leads.contact_key = deal_people.contact_key
     inner join {{ ref('deals') }} as deals on deal_people.deal_key = deals.deal_key
@@ -41,9 +41,11 @@ touched as (
     select
         accepted.lead_key,
         min_by(visits.source, visits.changed_at) filter (
-            where visits.changed_at <= accepted.created_at and (accepted.new_since is null or visits.changed_at >= accepted.new_since)
+            where visits.source is not null and visits.changed_at <= accepted.created_at and (accepted.new_since is null or visits.changed_at >= accepted.new_since)
         ) as first_source,
-        max_by(visits.source, visits.changed_at) filter (where visits.changed_at <= coalesce(accepted.sao_at, {{ as_of() }})) as last_source
+        max_by(visits.source, visits.changed_at) filter (
+            where visits.source is not null and visits.changed_at <= coalesce(accepted.sao_at, {{ as_of() }})
+        ) as last_source
     from accepted
     inner join visits on accepted.contact_key = visits.contact_key
     group by accepted.lead_key

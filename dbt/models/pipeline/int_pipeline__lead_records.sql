@@ -14,7 +14,7 @@ members as (
 ),
 
 people as (
-    select roots.root_id as lead_id, min_by(identities.contact_key, {{ primary_first('links', 'contact_id') }}) as contact_key
+    select roots.root_id as lead_id, min_by(identities.contact_key, {{ primary_first('links', 'contact_id') }}) filter (where identities.contact_key is not null) as contact_key
     from roots
     inner join {{ ref('stg_hubspot__leads_contacts_links') }} as links on roots.lead_id = links.lead_id
     inner join {{ ref('contact_identities') }} as identities on links.contact_id = identities.contact_id and identities.source = 'hubspot'
@@ -22,7 +22,7 @@ people as (
 ),
 
 employers as (
-    select roots.root_id as lead_id, min_by(identities.company_key, {{ primary_first('links', 'company_id') }}) as company_key
+    select roots.root_id as lead_id, min_by(identities.company_key, {{ primary_first('links', 'company_id') }}) filter (where identities.company_key is not null) as company_key
     from roots
     inner join {{ ref('stg_hubspot__leads_companies_links') }} as links on roots.lead_id = links.lead_id
     inner join {{ ref('company_identities') }} as identities on links.company_id = identities.company_id and identities.source = 'hubspot'
@@ -39,9 +39,10 @@ owned as (
 assigned as (
     select
         members.lead_id,
-        max_by(owned.owner_id, owned.changed_at) filter (where owned.changed_at <= members.created_at) as first_owner_id,
+        max_by(owned.owner_id, owned.changed_at) filter (where owned.changed_at <= members.created_at and owned.owner_id is not null) as first_owner_id,
         min(owned.changed_at) filter (where owned.changed_at > members.created_at and owned.owner_id <> '') as assigned_at,
-        min_by(owned.owner_id, owned.changed_at) filter (where owned.changed_at > members.created_at and owned.owner_id <> '') as assigned_owner_id,
+        min_by(owned.owner_id, owned.changed_at)
+            filter (where owned.changed_at > members.created_at and owned.owner_id is not null and owned.owner_id <> '') as assigned_owner_id,
         min_by(coalesce(owned.source_type, 'UNKNOWN'), owned.changed_at) filter (where owned.changed_at > members.created_at and owned.owner_id <> '')
             as assigned_by
     from members

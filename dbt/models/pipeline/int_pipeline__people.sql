@@ -15,7 +15,8 @@ with members as (
 employers as (
     select
         members.contact_key,
-        min_by(identities.company_key, members.place * 2 + case when links.is_primary then 0 else 1 end) as company_key
+        min_by(identities.company_key, members.place * 2 + case when links.is_primary then 0 else 1 end)
+            filter (where identities.company_key is not null) as company_key
     from members
     inner join {{ ref('stg_hubspot__contacts_companies_links') }} as links on members.contact_id = links.contact_id
     inner join {{ ref('company_identities') }} as identities on links.company_id = identities.company_id and identities.source = 'hubspot'

@@ -23,7 +23,7 @@ listed as (
 ),
 
 known_spellings as (
-    select spelling, min_by(owner_key, precedence) as owner_key
+    select spelling, min_by(owner_key, precedence) filter (where owner_key is not null) as owner_key
     from (
         select spelling, owner_key, 1 as precedence from crm_emails
         union all

@@ -27,8 +27,8 @@ with records as (
 
 select
     cast(owner_key as string) as owner_key,
-    cast(min_by(source, precedence) as string) as source,
-    cast(min_by(owner_id, precedence) as string) as owner_id,
+    cast(min_by(source, case when source is not null then precedence end) as string) as source,
+    cast(min_by(owner_id, case when owner_id is not null then precedence end) as string) as owner_id,
     cast(min_by(name, case when name is not null then precedence end) as string) as name,
     cast(min_by(email, case when email is not null then precedence end) as string) as email,
     cast(min_by(team, case when team is not null then precedence end) as string) as team,

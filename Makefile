@@ -74,6 +74,7 @@ test: $(VENV)/.ready-dev ## the whole test suite
 .PHONY: test-spark
 test-spark: $(SPARK_VENV)/.ready ## every model, unit test and mart on Spark, compared with DuckDB's (Java 17); DATA=directory
 	@$(SPARK_VENV)/bin/python -m tests.spark.run $(DATA)
+	@$(if $(DATA),,$(SPARK_VENV)/bin/python -m tests.spark.run --company 3)
 
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## ruff, mypy and sqlfluff, as the tests run them

@@ -125,7 +125,7 @@ class Night:
                 "end": company.business_hours.end.strftime("%H:%M"),
             },
             "qualified_stage": company.qualified_stage,
-            "stage_phases": company.stage_phases,
+            "stage_phases": company.stage_phases or (practice.STAGE_PHASES if self.settings.is_practice else {}),
             "exclude_pipelines": company.exclude_pipelines,
             "internal_domains": company.internal_domains,
             "deal_size_bands": company.deal_size_bands,

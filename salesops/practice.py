@@ -18,6 +18,17 @@ from pathlib import Path
 
 from salesops.config import ConfigError, Practice
 
+# what the practice company's sales ops would write into salesops.toml
+STAGE_PHASES = {
+    "Sales": {
+        "Discovery": "early",
+        "Qualified": "qualified",
+        "Solution fit": "qualified",
+        "Proposal": "proposal",
+        "Negotiation": "negotiation",
+    },
+    "Partner/Expansion": {"Identified": "early", "Scoped": "qualified", "Quoted": "proposal"},
+}
 START_SECONDS = 180  # the large company takes most of a minute to live its two years
 MORNING = timedelta(hours=3, minutes=15)  # the night runs at this local time after the last day that was lived
 

@@ -25,6 +25,7 @@ class Weights:
     person_start: float
     company_start: float
     automatic_score: float = 2.0
+    """The lowest half point at which, on the training seed, 99.65 % of all pairs in one cluster were one person."""
     review_score: float = 0.0
     person_score: float = 0.0
     company_automatic_score: float = 1.0

@@ -249,3 +249,34 @@ def test_nothing_but_the_results_stays_behind():
     assert not connection.execute(
         "select function_name from duckdb_functions() where starts_with(function_name, 'match_')"
     ).fetchall()
+
+
+def test_nobody_is_no_error():
+    connection = duckdb.connect()
+    load(connection, "contacts", CONTACT, BASE_CONTACT, [])
+    load(connection, "companies", COMPANY, BASE_COMPANY, [])
+    report = resolve(connection, contacts="contacts", companies="companies", into="m")
+    assert (report.contact_count, report.company_count, report.pair_count) == (0, 0, 0)
+    assert connection.execute("select count(*) from m_contact_pairs").fetchall() == [(0,)]
+
+
+def test_a_second_telephone_counts():
+    connection = duckdb.connect()
+    rows = [MICKE | {"email": None, "phone": "08-111 22 33"}, MICKE | {"record_key": "b", "email": None}]
+    load(connection, "contacts", CONTACT, BASE_CONTACT, [*rows, *crowd()])
+    load(connection, "companies", COMPANY, BASE_COMPANY, [])
+    connection.execute("alter table contacts add column mobile_phone varchar")
+    connection.execute("update contacts set mobile_phone = '0701234567' where record_key = 'a'")
+    resolve(connection, contacts="contacts", companies="companies", into="m")
+    assert clusters(connection) == [["a", "b"]]
+    assert "same phone" in connection.execute("select explanation from m_contact_pairs").fetchall()[0][0]
+
+
+def test_the_home_country_is_where_a_code_without_a_plus_belongs():
+    for country, joined in (("SE", [["a", "b"]]), ("NO", [["a"], ["b"]])):
+        connection = duckdb.connect()
+        other = MICKE | {"record_key": "b", "email": None, "phone": "46701234567", "company_name": None}
+        load(connection, "contacts", CONTACT, BASE_CONTACT, [MICKE, other, *crowd()])
+        load(connection, "companies", COMPANY, BASE_COMPANY, [])
+        resolve(connection, contacts="contacts", companies="companies", into="m", country=country)
+        assert clusters(connection) == joined

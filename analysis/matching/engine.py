@@ -45,6 +45,7 @@ LIMITS: dict[str, float] = {
 }
 CAPS = {"match_contact": 24, "match_company": 40}
 """Records on one key value that are still compared pair by pair; narrower keys cover the values above it."""
+NARROWEST = ["mailbox and name", "phone and name", "full name and company", "full name and domain"]
 RESULTS = ("company_clusters", "company_pairs", "contact_clusters", "contact_pairs")
 LARGEST_CLUSTER = 15
 LARGEST_PERSON = 40
@@ -423,7 +424,7 @@ class Matching:
         )
 
     def pairs(self, records: str) -> None:
-        self.run("pairs", records=records, cap=CAPS[records])
+        self.run("pairs", records=records, cap=CAPS[records], narrowest=listed(NARROWEST))
         rows = self.connection.execute(
             "select kind, dropped_values, records from match_dropped order by all"
         ).fetchall()

@@ -14,6 +14,15 @@ create or replace temp table match_pair as
 select distinct x.id as a, y.id as b
 from match_live_key as x join match_live_key as y on x.value = y.value and x.id < y.id
 union
+-- one record copied fifty times overfills its narrowest keys: each is compared with the next
+select a, b
+from (
+    select k.id as a, lead(k.id) over (partition by k.value order by k.id) as b
+    from match_key as k join match_value as v on k.value = v.value
+    where v.records > $cap and v.kind in ($narrowest)
+)
+where a < b
+union
 select least(x.id, y.id) as a, greatest(x.id, y.id) as b
 from match_ruling as r
 join $records as x on r.left_key = x.record_key

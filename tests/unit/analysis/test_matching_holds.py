@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from analysis.matching import resolve
+from analysis.matching.engine import LARGEST_CLUSTER
 from bench import matching as bench
 
 SIZE, SEED = "1500", 5
@@ -179,6 +180,25 @@ def test_what_was_left_uncompared_is_counted():
     _, report = bad(BAD["everything the same"])
     assert report.uncompared_count == COUNT
     assert ("mailbox", 1, COUNT) in report.dropped_keys
+
+
+def test_fifty_copies_of_one_contact_are_found():
+    """More than are compared pair by pair, and more than a cluster may hold: none is left alone."""
+    copies = {
+        name: f"case when i < 50 then {value} else {PLAIN[name]} end"
+        for name, value in BAD["everything the same"].items()
+    }
+    connection, _ = bad(copies, 500)
+    sizes = (
+        "select count(*) from m_contact_clusters where record_key in (select 'c' || i from range(50) as r (i))"
+        " group by cluster_key"
+    )
+    found = [size for (size,) in connection.execute(sizes).fetchall()]
+    assert min(found) > 1
+    assert max(found) <= LARGEST_CLUSTER
+    assert connection.execute(
+        "select count(*) from m_contact_pairs where refusal = 'cluster too large'"
+    ).fetchall() != [(0,)]
 
 
 NAMES = [("محمد", "الأحمد"), ("小明", "欧阳"), ("अर्जुन", "शर्मा"), ("דוד", "כהן")]

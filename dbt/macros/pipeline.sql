@@ -28,8 +28,10 @@ roots as (
     (
         select spelling, min(company_key) as company_key
         from (
-            select lower(name) as spelling, 'spreadsheets:company:' || company_id as company_key
-            from {{ ref('stg_spreadsheets__companies') }} where name is not null
+            select lower(listed.name) as spelling, identities.company_key
+            from {{ ref('stg_spreadsheets__companies') }} as listed
+            inner join {{ ref('company_identities') }} as identities on listed.company_id = identities.company_id and identities.source = 'spreadsheets'
+            where listed.name is not null
             union all
             select lower(company_id), company_key from {{ ref('company_identities') }} where source = 'spreadsheets'
         ) as spelt
@@ -72,4 +74,61 @@ roots as (
         when {{ share }} < 0.0001 then 'none' when {{ share }} < 0.1 then 'below 10 %' when {{ share }} < 0.2 then '10-20 %'
         when {{ share }} < 0.3 then '20-30 %' when {{ share }} >= 0.3 then '30 % and more'
     end
+{%- endmacro %}
+
+{# Which record gives each field of a golden contact or company: field -> (column and order of int_pipeline__*_records, the rule in words).
+   One list for the golden table and for the one that explains it. #}
+{% macro contact_survivors() -%}
+    {%- set first, last = 'the first record that has one', 'the record changed last that has one' -%}
+    {{ return({
+        'full_name': ('full_name', 'name_place', 'first and last name before a part of them, with diacritics before without, then the longest'),
+        'email': ('email', 'email_place', "the employer's domain, another one, free mail, a role mailbox, in this order; then " ~ last),
+        'phone': ('phone', 'phone_place', 'a number that nobody else has; then ' ~ last),
+        'title': ('title', 'change_place', last),
+        'company_key': ('company_key', 'age_place', first),
+        'country': ('country', 'age_place', first),
+        'lifecycle_stage': ('lifecycle_stage', 'age_place', first),
+        'owner_key': ('owner_key', 'age_place', first),
+        'lead_source': ('first_source', 'age_place', first),
+        'campaign': ('campaign', 'age_place', first),
+    }) }}
+{%- endmacro %}
+
+{% macro company_survivors() -%}
+    {%- set rule = 'the record that names the company, else the record changed last that has one' -%}
+    {%- set fields = {} -%}
+    {%- for field in ['name', 'domain', 'industry', 'employees', 'country', 'revenue', 'owner_key'] -%}
+        {%- do fields.update({field: (field, 'age_place', rule)}) -%}
+    {%- endfor -%}
+    {{ return(fields) }}
+{%- endmacro %}
+
+{# The value of a field from the record that wins it. #}
+{% macro survivor(field, fields, of=none) -%}
+    {%- set column, place, _ = fields[field] -%}
+    min_by({{ of or column }}, {{ place }}) filter (where {{ column }} is not null{{ ' and ' ~ of ~ ' is not null' if of }})
+{%- endmacro %}
+
+{# A row for each field of a thing that several records make up: who won it, by which rule, and what the others said. #}
+{% macro survivor_rows(records, key, fields) -%}
+    {%- for field in fields %}
+    {%- set column, place, rule = fields[field] %}
+    select
+        {{ key }}, '{{ field }}' as field, {{ salesops.survivor(field, fields, 'cast(' ~ column ~ ' as string)') }} as value,
+        {{ salesops.survivor(field, fields, 'record_key') }} as record_key, '{{ rule | replace("'", "''") }}' as rule,
+        count(distinct {{ column }}) as value_count
+    from {{ records }}
+    group by {{ key }}
+    having count(*) > 1 and count({{ column }}) > 0
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{# Address of a contact's or company's record in its CRM; null where there is none to open. #}
+{% macro record_url(records, thing) -%}
+    {%- if var('hubspot_record_url') -%}
+    case when {{ records }}.source = 'hubspot' then '{{ var("hubspot_record_url") }}/{{ {"contact": "0-1", "company": "0-2"}[thing] }}/' || {{ records }}.{{ thing }}_id end
+    {%- else -%}
+    null
+    {%- endif -%}
 {%- endmacro %}

@@ -151,7 +151,7 @@ class Project:
         with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
             landing.prepare(connection)
         run_dbt(scratch, "seed", "--quiet")
-        options = ["--quiet", "--no-introspect", "--no-populate-cache", "--vars"]
+        options = ["--quiet", "--no-populate-cache", "--vars"]
         given = {"as_of": _E, "known_as_of": _K}
         nodes = [run.node for run in run_dbt(scratch, "compile", *options, json.dumps(given))]
         from dbt.adapters.duckdb.connections import DuckDBConnectionManager
@@ -189,12 +189,16 @@ class Project:
             f"set timezone = 'UTC'; attach '{self.empty}' as empty (read_only); attach ':memory:' as warehouse"
         )
         connection.execute("copy from database empty to warehouse; detach empty; attach ':memory:' as marts")
+        connection.execute("create schema warehouse.matching")
         for schema in ("pipeline", "kpi", "meta"):
             connection.execute(f"create schema marts.{schema}")
         land(connection, company, nights, afterwards)
         connection.execute(f"set variable e = '{as_of.isoformat()}'")
         connection.execute(f"set variable k = '{known_as_of.isoformat() if known_as_of else _K}'")
         for model in self.models:
+            if model.language == "python":
+                _run_python(connection, model)
+                continue
             kind = "view" if model.config.materialized == "view" else "table"
             sql = _as_of_its_instants(connection, model.compiled_code)
             connection.execute(f"create or replace {kind} {model.relation_name} as {sql}")
@@ -240,6 +244,16 @@ class Project:
                 only = [[row for row in rows[a] if row not in sets[b]][:2] for a, b in ((0, 1), (1, 0))]
                 found[table] = {"columns": columns, "one": only[0], "other": only[1]}
         return found
+
+
+def _run_python(connection: duckdb.DuckDBPyConnection, model: Any) -> None:
+    """A Python model as dbt runs it: its compiled module gets what it reads as relations, and gives one."""
+    module: dict[str, Any] = {}
+    exec(model.compiled_code, module)
+    reads = module["dbtObj"](lambda relation: connection.query(f"select * from {relation}"))
+    connection.register("python_model", module["model"](reads, connection))
+    connection.execute(f"create or replace table {model.relation_name} as from python_model")
+    connection.unregister("python_model")
 
 
 def _as_of_its_instants(connection: duckdb.DuckDBPyConnection, sql: str) -> str:

@@ -15,6 +15,10 @@ BREAKS = {  # test -> (table, what is set, which rows: one of them at a time)
         "opening_arr = opening_arr + 0.01",
         "true",
     ),
+    "assert_contacts_are_records_less_duplicates": (  # I17
+        *("kpi.contact_quality", "cluster_count = cluster_count + 1"),
+        COMPANY,
+    ),
     "assert_churn_curves_follow_every_customer": ("kpi.churn_curve", "at_risk_count = at_risk_count + 1", "true"),
     "assert_cohorts_hold_every_accepted_deal": ("kpi.win_rate_cohort", "open_count = open_count + 1", "true"),  # I07
     "assert_curves_sum_to_one": ("kpi.win_curve", "cif_win = cif_win + 0.001", "true"),  # I09
@@ -103,6 +107,7 @@ BREAKS = {  # test -> (table, what is set, which rows: one of them at a time)
         "life_state = 'open' and end_date is null",
     ),
     "every_lead_record_is_a_lead": ("pipeline.leads", "lead_id = 'x'", "lead_rule = 'lead_record'"),
+    "joined_records_share_their_key": ("pipeline.contact_identities", "contact_key = 'x'", "true"),  # I17
     "lead_parts_sum_to_the_company": ("kpi.lead_response", "lead_count = lead_count + 1", "dimension = 'owner'"),
     "lead_times_are_in_order": ("pipeline.leads", "clock_started_at = created_at - interval 1 hour", "true"),
     "leads_add_up_by_response_state": ("kpi.lead_response", "answered_count = answered_count + 1", "true"),  # I15

@@ -23,13 +23,13 @@ sheets as (
 -- a sheet's contact is an e-mail address, or a name that one person bears at the company of that name
 people as (
     select '' as company, email as spelling, min(contact_key) as contact_key
-    from {{ ref('int_pipeline__people') }} where email is not null group by email having count(*) = 1
+    from {{ ref('int_pipeline__contact_records') }} where email is not null group by email having count(distinct contact_key) = 1
     union all
     select lower(companies.name), lower(contacts.full_name), min(contacts.contact_key)
-    from {{ ref('int_pipeline__people') }} as contacts
-    inner join {{ ref('companies') }} as companies on contacts.company_key = companies.company_key
+    from {{ ref('int_pipeline__contact_records') }} as contacts
+    inner join {{ ref('int_pipeline__company_records') }} as companies on contacts.company_key = companies.company_key
     where contacts.full_name is not null and companies.name is not null
-    group by lower(companies.name), lower(contacts.full_name) having count(*) = 1
+    group by lower(companies.name), lower(contacts.full_name) having count(distinct contacts.contact_key) = 1
 ),
 
 linked as (

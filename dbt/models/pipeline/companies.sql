@@ -1,30 +1,28 @@
--- grain: one row per golden company; values of the surviving record
+-- grain: one row per golden company; each value from the record that names it, gaps from its others, the one changed last first
+-- History is kept per record (company_versions), so that today's value and those at their own dates are of the same record.
 -- removed companies stay, flagged: old deals keep their company
+{%- set fields = company_survivors() %}
 with members as (
     select company_key, {{ ordered_list("source || ':' || company_id", 'source, company_id') }} as source_ids
     from {{ ref('company_identities') }} group by company_key
 ),
 
-survivors as (
+golden as (
     select
-        'hubspot:company:' || company_id as company_key, name, domain, industry, employees, revenue, {{ portal_currency() }} as currency, country, owner_id,
-        deletion is not null as is_removed, created_at, known_from
-    from {{ ref('stg_hubspot__companies') }}
-    union all
-    select
-        'spreadsheets:company:' || company_id, name, domain, industry, employees, revenue, '{{ var("company_currency") }}', country, cast(null as string),
-        is_deleted, cast(null as {{ instant_type() }}), known_from
-    from {{ ref('stg_spreadsheets__companies') }}
-    union all
-    select
-        company_key, company_id, cast(null as string), cast(null as string), cast(null as bigint), cast(null as decimal(18, 2)), cast(null as string),
-        cast(null as string), cast(null as string), false, cast(null as {{ instant_type() }}), valid_from
-    from {{ ref('company_identities') }} where reason like 'named by deals%'
+        company_key,
+        {%- for field in fields %}
+        {{ survivor(field, fields) }} as {{ field }},
+        {%- endfor %}
+        {{ survivor('revenue', fields, 'currency') }} as currency,
+        count(*) filter (where record_state in ('alive', 'named only')) = 0 as is_removed, count(*) filter (where record_state = 'alive') as record_count,
+        min(created_at) as created_at, min(known_from) as known_from
+    from {{ ref('int_pipeline__company_records') }}
+    group by company_key
 ),
 
 banded as (
     select *, {{ employees_band('employees') }} as employees_band
-    from survivors
+    from golden
 )
 
 select
@@ -37,8 +35,9 @@ select
     cast(banded.employees_band as string) as employees_band,
     cast(banded.country as string) as country,
     cast({{ in_base('banded.revenue', 'banded.currency', 'rates.rate_to_base') }} as decimal(18, 2)) as revenue_base,
-    cast('hubspot:owner:' || banded.owner_id as string) as owner_key,
+    cast(banded.owner_key as string) as owner_key,
     cast(members.source_ids as string) as source_ids,
+    cast(banded.record_count as bigint) as record_count,
     cast(banded.is_removed as boolean) as is_removed,
     banded.created_at,
     banded.known_from

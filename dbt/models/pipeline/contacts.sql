@@ -16,6 +16,7 @@ select
     states.verified_at,
     states.failed_at,
     cast(people.source_ids as string) as source_ids,
+    cast(people.record_count as bigint) as record_count,
     cast(people.is_removed as boolean) as is_removed,
     people.created_at,
     people.known_from

@@ -12,8 +12,8 @@ with given as (
 
 crm_names as (
     select lower(name) as spelling, min(company_key) as company_key
-    from {{ ref('companies') }} where name is not null and company_key like 'hubspot:%' and not is_removed
-    group by lower(name) having count(*) = 1
+    from {{ ref('int_pipeline__company_records') }} where name is not null and source = 'hubspot' and record_state = 'alive'
+    group by lower(name) having count(distinct company_key) = 1
 ),
 
 matched_deals as (

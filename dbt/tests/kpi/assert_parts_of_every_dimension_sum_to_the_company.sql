@@ -15,6 +15,7 @@
     'crm_score': ['deal_count', 'passing_count', 'open_deal_count', 'deal_value', 'passing_value'],
     'bookings': ['won_count', 'won_value', 'net_bookings', 'reversed_value', 'missing_amount_count'],
     'loss_analysis': ['lost_count', 'lost_value'],
+    'contact_quality': ['contact_count', 'cluster_count', 'duplicate_count', 'review_pair_count'],
     'pipeline_open': [
         'open_count', 'open_value', 'overdue_count', 'overdue_value', 'missing_amount_count', 'weighted_value', 'unweighted_count', 'horizon_value',
         'horizon_stage_3_value',

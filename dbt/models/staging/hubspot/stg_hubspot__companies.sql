@@ -1,7 +1,7 @@
 -- grain: one row per company, newest version as of (E, K); deleted records are kept and say so in `deletion`
 {%- set fields = [
     'name', 'domain', 'industry', 'numberofemployees', 'annualrevenue', 'country', 'hubspot_owner_id', 'createdate',
-    'hs_parent_company_id', 'segment'
+    'hs_parent_company_id', 'segment', 'city', 'phone'
 ] %}
 
 with versions as (
@@ -18,6 +18,8 @@ select
     {{ money('versions.p.properties.annualrevenue') }} as revenue,
     versions.p.properties.annualrevenue as revenue_text,
     {{ filled('versions.p.properties.country') }} as country,
+    {{ filled('versions.p.properties.city') }} as city,
+    {{ filled('versions.p.properties.phone') }} as phone,
     {{ filled('versions.p.properties.hubspot_owner_id') }} as owner_id,
     {{ filled('versions.p.properties.hs_parent_company_id') }} as parent_company_id,
     {{ filled('versions.p.properties.segment') }} as segment,

@@ -1,6 +1,6 @@
 -- grain: one row per contact, newest version as of (E, K); deleted records are kept and say so in `deletion`
 {%- set fields = [
-    'email', 'firstname', 'lastname', 'phone', 'mobilephone', 'jobtitle', 'company', 'country',
+    'email', 'firstname', 'lastname', 'phone', 'mobilephone', 'jobtitle', 'company', 'country', 'city',
     'lifecyclestage', 'hs_lead_status', 'hs_latest_source', 'hs_analytics_source', 'hubspot_owner_id', 'createdate', 'campaign',
     'hs_object_source', 'hs_email_hard_bounce_reason_enum'
 ] %}
@@ -15,9 +15,11 @@ select
     {{ filled('versions.p.properties.firstname') }} as first_name,
     {{ filled('versions.p.properties.lastname') }} as last_name,
     coalesce({{ filled('versions.p.properties.phone') }}, {{ filled('versions.p.properties.mobilephone') }}) as phone,
+    {{ filled('versions.p.properties.mobilephone') }} as mobile_phone,
     {{ filled('versions.p.properties.jobtitle') }} as title,
     {{ filled('versions.p.properties.company') }} as company_name,
     {{ filled('versions.p.properties.country') }} as country,
+    {{ filled('versions.p.properties.city') }} as city,
     {{ filled('versions.p.properties.lifecyclestage') }} as lifecycle_stage,
     {{ filled('versions.p.properties.hs_lead_status') }} as lead_status,
     {{ filled('versions.p.properties.hs_latest_source') }} as latest_source,

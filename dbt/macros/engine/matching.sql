@@ -1,0 +1,4 @@
+{# The results of the matching engine: Python inside DuckDB. Spark is given the same table. #}
+{% macro matching_results() -%}{{ return(adapter.dispatch('matching_results', 'salesops')()) }}{%- endmacro %}
+{% macro default__matching_results() %}{{ return(ref('int_matching__matches')) }}{% endmacro %}
+{% macro spark__matching_results() %}{{ return(api.Relation.create(schema='matching', identifier='int_matching__matches')) }}{% endmacro %}

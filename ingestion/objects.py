@@ -47,7 +47,10 @@ HUBSPOT = (
 
 SPREADSHEETS = tuple(
     RawObject("spreadsheets", name)
-    for name in ("deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates")
+    for name in (
+        *("deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates"),
+        "rulings",
+    )
 )
 
 EXCHANGE_RATES = (RawObject("exchange_rates", "reference_rates"),)

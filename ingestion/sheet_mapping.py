@@ -53,6 +53,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "targets": ("owner", "team", "month", "target", "currency", "valid_from"),
     "contracts": ("contract_id", "company", "deal_id", "start_date", "end_date", "arr", "currency"),
     "exchange_rates": ("rate_date", "currency", "kind", "rate", "units"),
+    "rulings": ("left_record", "right_record", "ruling", "ruled_by", "ruled_at", "reason"),
 }
 ID_FIELD = {
     "deals": "deal_id",
@@ -64,7 +65,7 @@ ID_FIELD = {
 }
 TYPES: dict[str, Type] = {
     **dict.fromkeys(("created_date", "sao_date", "close_date", "closed_date", "start_date", "end_date"), "date"),
-    **dict.fromkeys(("date", "next_step_date", "month", "valid_from", "rate_date"), "date"),
+    **dict.fromkeys(("date", "next_step_date", "month", "valid_from", "rate_date", "ruled_at"), "date"),
     **dict.fromkeys(("amount", "list_value", "cost", "revenue", "price", "target", "arr", "rate", "units"), "decimal"),
     "employees": "integer",
 }
@@ -74,6 +75,7 @@ ALLOWED = {
     "activity_type": ("call", "email", "meeting", "note", "task"),
     "direction": ("inbound", "outbound"),
     "kind": ("day", "plan"),
+    "ruling": ("same", "different", "keep_apart"),
 }
 
 
@@ -108,7 +110,9 @@ class Mapping(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     digest: str = ""
-    object: Literal["deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates"]
+    object: Literal[
+        "deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates", "rulings"
+    ]
     description: str = ""
     files: Texts = Field(min_length=1)
     sheet: str | None = None

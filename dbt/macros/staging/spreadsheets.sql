@@ -42,3 +42,14 @@
     case when life_state <> 'open' and coalesce(closed_date, close_date) is not null
         then least({{ salesops.local_midnight('coalesce(closed_date, close_date)') }}, version_at) end
 {%- endmacro %}
+
+{# The key of a CRM record that a person wrote as its key or as its address in HubSpot; anything else as it stands, in lower case. #}
+{% macro record_key_as_written(text) -%}
+    case
+        {%- for number, thing in [('0-1', 'contact'), ('0-2', 'company')] %}
+        when {{ salesops.matches(text, '^https?://.*/' ~ number ~ '/[0-9]+') }}
+            then 'hubspot:{{ thing }}:' || {{ salesops.replace_all(salesops.replace_all(text, '^.*/' ~ number ~ '/', ''), '[^0-9].*$', '') }}
+        {%- endfor %}
+        else lower(trim({{ text }}))
+    end
+{%- endmacro %}

@@ -12,6 +12,7 @@ One file in `mappings/` describes one kind of sheet:
     required = ["owner"]                      # a row without it goes to quarantine
     key = ["owner", "month"]                  # makes record_id where no id column is mapped; default: the whole row.
                                               # A part may be empty or have no column, unless it is also required
+    waits_for = ["ruling"]                    # a form: a row where these are all empty waits, and is not read
     [columns]
     owner = ["Seller", "Säljare"]             # header alternatives: case, spaces and diacritics do not matter
     amount = {headers = ["Value (k)"], multiplier = 1000}
@@ -123,6 +124,7 @@ class Mapping(BaseModel):
     empty: Texts = ["", "-", "n/a", "null"]
     required: Texts = []
     key: Texts = []
+    waits_for: Texts = []
     columns: dict[str, Annotated[Column, BeforeValidator(_as_column)]] = Field(min_length=1)
     defaults: dict[str, str] = {}
     values: dict[str, dict[str, str]] = {}
@@ -131,11 +133,11 @@ class Mapping(BaseModel):
     @model_validator(mode="after")
     def _names_only_known_fields(self) -> Mapping:
         known = FIELDS[self.object]
-        for place in ("columns", "defaults", "values", "corrections", "required", "key"):
+        for place in ("columns", "defaults", "values", "corrections", "required", "key", "waits_for"):
             for field in getattr(self, place):
                 if field not in known:
                     raise ValueError(f"{place}: {field!r} is no field of {self.object}; use one of {', '.join(known)}")
-        for place in ("values", "corrections", "required", "key"):
+        for place in ("values", "corrections", "required", "key", "waits_for"):
             for field in getattr(self, place):
                 if field not in self.columns and field not in self.defaults:
                     raise ValueError(f"{place}: {field!r} has no entry under [columns]; add one or remove it here")

@@ -112,12 +112,15 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def read_rows(sheet: Sheet, mapping: Mapping) -> Iterator[Record | Refusal]:
-    """Every row below the header that is not empty and not the header again. Raises SheetError."""
+    """Every row below the header that is filled in and not the header again. Raises SheetError."""
     header = find_header(sheet, mapping)
     marks = _decimal_marks(sheet, mapping, header)
     titles = [normalise(name) for name in header.names]
+    awaited = [header.places[name] for name in mapping.waits_for if name in header.places]
     for number, cells in enumerate(sheet.rows[header.row :], start=header.row + 1):
         if all(values.to_text(cell) == "" for cell in cells):
+            continue
+        if awaited and all(values.to_text(cells[i]) == "" for i in awaited if i < len(cells)):
             continue
         if [normalise(values.to_text(cell)) for cell in cells] == titles[: len(cells)] and len(cells) == len(titles):
             continue

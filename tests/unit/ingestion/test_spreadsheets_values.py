@@ -12,7 +12,7 @@ from python_calamine import CalamineWorkbook
 from ingestion import sheet_files
 from ingestion.sheet_files import SheetError, read_csv, read_sheet
 from ingestion.sheet_mapping import FIELDS, MappingError, load_mappings
-from ingestion.sheet_rows import Record, find_header, read_rows
+from ingestion.sheet_rows import Record, Refusal, find_header, read_rows
 from ingestion.sheet_values import ValueRefused, decimal_mark, to_boolean, to_date, to_decimal, to_integer
 from ingestion.spreadsheets import write_activity_template
 
@@ -214,3 +214,24 @@ def test_a_second_version_of_a_rate_is_the_same_record():
     text = "Date,Currency,Rate,Kind\n2026-03-02,USD,{},day\n2026-03-02,USD,10,plan\n"
     first, second = ([r.record_id for r in read_rows(read_csv(text.format(n).encode()), mapping)] for n in (10, 11))
     assert first == second and len(set(first)) == 2
+
+
+def test_a_ruling_is_read_once_it_is_filled_in():
+    mapping = next(m for m in load_mappings([MAPPINGS]) if m.object == "rulings")
+    text = (
+        "Record;Other record;Why they may be one;Ruling;Ruled by;Ruled on;Reason\n"
+        "hubspot:contact:1;hubspot:contact:2;same phone;;;;\n"
+        "hubspot:contact:1;hubspot:contact:3;same name;Håll isär;Eva;2026-03-02;two roles\n"
+        "hubspot:contact:1;hubspot:contact:4;same name;perhaps;Eva;2026-03-02;\n"
+    )
+    record, refusal = read_rows(read_csv(text.encode()), mapping)
+    assert isinstance(record, Record) and isinstance(refusal, Refusal)
+    assert record.fields == {
+        "left_record": "hubspot:contact:1",
+        "right_record": "hubspot:contact:3",
+        "ruling": "keep_apart",
+        "ruled_by": "Eva",
+        "ruled_at": "2026-03-02",
+        "reason": "two roles",
+    }
+    assert (refusal.row, refusal.value) == (4, "perhaps") and "same, different, keep_apart" in refusal.reason

@@ -23,6 +23,12 @@ class Contradiction(NamedTuple):
     chain: tuple[str, ...]
 
     @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The pairs of records of its rulings, smaller key first."""
+        links = (*pairwise(self.chain), (self.chain[0], self.chain[-1]))
+        return [(min(link), max(link)) for link in links]
+
+    @property
     def explanation(self) -> str:
         said = ", ".join(f"{a} = {b}" for a, b in pairwise(self.chain))
         return f"{said}, but {self.chain[0]} and {self.chain[-1]} are ruled {self.apart.ruling.replace('_', ' ')}"
@@ -43,14 +49,8 @@ def set_contradictions_aside(rulings: Iterable[Ruling]) -> tuple[list[Ruling], l
     for ruling in ordered:
         if ruling.ruling != "same" and (chain := _chain(neighbours, ruling.left_key, ruling.right_key)):
             found.append(Contradiction(ruling, chain))
-    links = {frozenset(link) for known in found for link in pairwise(known.chain)}
-    apart = {known.apart for known in found}
-    standing = [
-        ruling
-        for ruling in ordered
-        if ruling not in apart and not (ruling.ruling == "same" and frozenset(ruling[:2]) in links)
-    ]
-    return standing, found
+    aside = {pair for known in found for pair in known.pairs}
+    return [ruling for ruling in ordered if (ruling.left_key, ruling.right_key) not in aside], found
 
 
 def _chain(neighbours: dict[str, list[str]], start: str, end: str) -> tuple[str, ...]:

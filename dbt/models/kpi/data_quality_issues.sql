@@ -41,6 +41,11 @@ with found as (
         source, 'crm_rules', rule_id, field, cast(null as string), 'the source does not send what the rule reads: not asked for, and the rule is not judged without any of it',
         cast(null as {{ instant_type() }})
     from {{ ref('int_kpi__rule_inputs') }} where not is_landed
+    union all
+    select
+        'spreadsheets', 'rulings', ruling_key, 'ruling', left_record || ' ' || ruling || ' ' || right_record,
+        'ruling is not followed: ' || coalesce(contradiction, state), known_from
+    from {{ ref('match_rulings') }} where state in ('record unknown', 'a contact and a company', 'contradicts others')
 )
 
 select

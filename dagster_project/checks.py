@@ -3,6 +3,7 @@
 Every check here hangs on a published model, so that `publish`, which depends on each of them, waits for it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
@@ -21,8 +22,16 @@ from salesops.publication import reading
 
 DATA_STATUS = dg.AssetKey(["meta", "data_status"])
 CONTACTS = dg.AssetKey(["pipeline", "contacts"])
+CONTACT_PAIRS = dg.AssetKey(["pipeline", "contact_pairs"])
 DEALS = dg.AssetKey(["pipeline", "deals"])
 OWNERS = dg.AssetKey(["pipeline", "owners"])
+
+WHO_IS_WHO = {
+    "has_no_new_joined_records": "No more records became copies of others since the acceptance than the rule allows",
+    "duplicate_rate_is_bounded": "The share of contact records that are copies of others is no more than expected",
+    "pairs_are_ruled_on": "Not too many pairs of contacts wait for a ruling of sales ops",
+    "rulings_do_not_contradict": "The rulings of sales ops can all be true",
+}
 
 # What staging has must be in the pipeline, once: (gated model, query of what, rows in staging, rows in the pipeline).
 # A seller who is in the CRM and in a sheet is one row of owners, which counts the list entries that it stands for.
@@ -63,7 +72,7 @@ def build_checks(settings: Settings) -> dg.AssetChecksDefinition:
     def gates(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         night = night_of(context)
         night.say("Checking ...")
-        for look in (_freshness, _duplicates, _balances, _still_there):
+        for look in (_freshness, _duplicates, _who_is_who, _balances, _still_there):
             for finding in look(night):
                 yield _result(finding, night)
         night.gates_ran = True
@@ -78,6 +87,8 @@ def _specs(settings: Settings) -> Iterator[dg.AssetCheckSpec]:
     if settings.is_enabled("hubspot"):
         text = "No more new groups of duplicate contacts since the accepted state than the rule allows"
         yield dg.AssetCheckSpec("has_no_new_duplicate_contacts", asset=CONTACTS, blocking=True, description=text)
+    for name, text in WHO_IS_WHO.items():
+        yield dg.AssetCheckSpec(name, asset=CONTACT_PAIRS, blocking=True, description=text)
     for name, (key, _) in BALANCES.items():
         text = f"Every one of the {name} in staging is in the pipeline, once"
         yield dg.AssetCheckSpec(f"{name}_balance_with_staging", asset=key, blocking=True, description=text)
@@ -147,6 +158,69 @@ def _duplicates(night: Night) -> Iterator[Finding]:
     level = "passed" if verdict.passed else "failed"
     lines = [f"same {kind}: {records}" for kind, records in groups]
     yield Finding(CONTACTS, "has_no_new_duplicate_contacts", level, verdict.reason, rule.on_error, metadata, lines)
+
+
+def _who_is_who(night: Night) -> Iterator[Finding]:
+    rule = night.settings.duplicates.rule("hubspot", "contacts")
+    assert rule.warn_duplicate_rate is not None and rule.warn_waiting_pairs is not None
+    with night.warehouse() as connection:
+        verdict, link = duplicates.judge_pairs(connection, rule), _record_link(connection)
+    pairs = [
+        {
+            "records": " ".join(link(key.rpartition(":")[2]) for key in (pair.left_key, pair.right_key)),
+            "why": pair.explanation,
+            "channel": pair.entry_channel or "unknown",
+            "owner": pair.owner_id or "unknown",
+        }
+        for pair in verdict.new
+    ]
+    metadata: dict[str, Any] = {"new_records": verdict.record_count}
+    for name in ("channel", "owner"):
+        counts = Counter(pair[name] for pair in pairs)
+        metadata[f"new_pairs_by_{name}"] = ", ".join(f"{what} {n}" for what, n in counts.most_common()) or "none"
+    if pairs:
+        metadata["worst_offenders"] = dg.MetadataValue.table(
+            [dg.TableRecord(pair) for pair in pairs[: duplicates.WORST]]
+        )
+    level = "passed" if verdict.passed else "failed"
+    lines = [f"{pair['records']}: {pair['why']}" for pair in pairs[: duplicates.WORST]]
+    yield Finding(CONTACT_PAIRS, "has_no_new_joined_records", level, verdict.reason, rule.on_error, metadata, lines)
+
+    with duckdb.connect(str(night.data.marts)) as connection:
+        rate, waiting = connection.execute(
+            """select duplicate_rate, review_pair_count from kpi.contact_quality
+               where period_grain = 'all' and dimension = 'company'"""
+        ).fetchone() or (None, 0)
+        contradictions = connection.execute(
+            """select contradiction,
+                   string_agg(file_name || ' line ' || row_number, ', ' order by file_name, row_number)
+               from pipeline.match_rulings where state = 'contradicts others'
+               group by contradiction order by contradiction"""
+        ).fetchall()
+    yield Finding(
+        CONTACT_PAIRS,
+        "duplicate_rate_is_bounded",
+        "failed" if (rate or 0) > rule.warn_duplicate_rate else "passed",
+        f"{rate or 0:.1%} of the living contact records are copies of others, {rule.warn_duplicate_rate:.1%} expected",
+        on_error="flag",
+        metadata={"duplicate_rate": rate or 0.0},
+    )
+    yield Finding(
+        CONTACT_PAIRS,
+        "pairs_are_ruled_on",
+        "failed" if waiting > rule.warn_waiting_pairs else "passed",
+        f"{waiting} pairs of contacts wait for a ruling (`salesops duplicates worklist`)",
+        on_error="flag",
+        metadata={"waiting_pairs": waiting},
+    )
+    yield Finding(
+        CONTACT_PAIRS,
+        "rulings_do_not_contradict",
+        "failed" if contradictions else "passed",
+        f"{len(contradictions)} sets of rulings cannot all be true: none of them is followed",
+        on_error="flag",
+        worst=[f"{text} ({lines})" for text, lines in contradictions],
+    )
 
 
 def _record_link(connection: duckdb.DuckDBPyConnection) -> Callable[[str], str]:

@@ -169,6 +169,29 @@ def accept_duplicates(note: Annotated[str, typer.Option(help="Why, for whoever a
         typer.echo(f"{len(groups)} groups of duplicate contacts are the accepted state now.")
 
 
+@duplicates_app.command("worklist")
+def write_worklist(
+    to: Annotated[
+        Path | None, typer.Option(help="Workbook to write; duplicates-<as-of day>.xlsx here if not given")
+    ] = None,
+) -> None:
+    """Write the duplicates to merge and the pairs to rule on as a workbook, worst harm first.
+
+    Fill in ruling, who and why, and put the file into the drop folder: the next night follows it.
+
+    Example: salesops duplicates worklist --to ~/duplicates.xlsx
+    """
+    from salesops import config, worklist
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        published = DataDirectory(config.data_directory()).published / "marts.duckdb"
+        if not published.exists():
+            raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
+        path, lines = worklist.write(published, to)
+        typer.echo(f"{lines} lines in {path}")
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def dbt(context: typer.Context) -> None:
     """Run dbt with the night's own settings and data directory; the sources are not asked.

@@ -170,11 +170,20 @@ class DuplicatesRule(_Section):
     max_new_groups: Annotated[int, Field(ge=0)] | None = None
     max_new_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     max_new_shared_emails: Annotated[int, Field(ge=0)] | None = None
+    warn_duplicate_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    warn_waiting_pairs: Annotated[int, Field(ge=0)] | None = None
     on_error: OnError | None = None
 
 
 FRESHNESS_DEFAULTS = FreshnessRule(warn_hours=26, error_hours=50, on_error="block")
-DUPLICATES_DEFAULTS = DuplicatesRule(max_new_groups=10, max_new_rate=0.001, max_new_shared_emails=0, on_error="block")
+DUPLICATES_DEFAULTS = DuplicatesRule(
+    max_new_groups=10,
+    max_new_rate=0.001,
+    max_new_shared_emails=0,
+    warn_duplicate_rate=0.1,
+    warn_waiting_pairs=200,
+    on_error="block",
+)
 # A bank day has 24 hours here. What a stale rate cannot convert is NULL and listed: no reason to keep the rest back.
 OBJECT_DEFAULTS = {
     ("exchange_rates", "reference_rates"): FreshnessRule(

@@ -1,8 +1,10 @@
-"""Duplicate contacts, first version: what they are, and how many are new since the state that was accepted.
+"""Duplicate contacts: what they are, and how many are new since the state that was accepted.
 
+Two looks. Groups, on the landed records alone: whatever the matching engine says, nobody brings these in unseen.
 A group is two or more live contacts of one source with the same normalised e-mail, or with the same phone and the
 same folded name. Shared mailboxes (info@, sales@ ...) and switchboards (one phone, other names) are nobody's
 duplicate. Looks at the newest landed version: what a seller would see in the CRM now, whatever the night's as-of.
+Pairs, of the night that was built: living records that the matching engine made one contact by itself.
 """
 
 from __future__ import annotations
@@ -24,6 +26,22 @@ WORST = 20
 _BASELINE = """create table if not exists raw.duplicate_baseline
     (group_hash varchar not null, record_count integer not null, accepted_at timestamptz not null,
     note varchar not null)"""
+
+PAIRS = "pairs"  # the row of a baseline that holds pairs too
+
+# What sales ops ruled the same is no duplicate that came in.
+_PAIRS = """
+select pairs.left_key, pairs.right_key, pairs.explanation, later.record_key, later.object_source, later.owner_id,
+    md5('pair:' || pairs.left_key || '>' || pairs.right_key)
+from matching.int_matching__contact_pairs as pairs
+inner join matching.int_matching__contact_records as lefts on pairs.left_key = lefts.record_key
+inner join matching.int_matching__contact_records as rights on pairs.right_key = rights.record_key
+inner join matching.int_matching__contact_records as later on later.record_key = case
+    when coalesce(lefts.created_at, lefts.known_from) > coalesce(rights.created_at, rights.known_from)
+        then lefts.record_key else rights.record_key end
+where pairs.is_joined and pairs.ruling is null
+order by coalesce(later.created_at, later.known_from) desc, pairs.left_key, pairs.right_key
+"""
 
 _GROUPS = """
 with newest as (
@@ -83,6 +101,29 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two contact records that the engine joined. `entry_channel` and `owner_id` are the later record's."""
+
+    left_key: str
+    right_key: str
+    explanation: str
+    later_key: str
+    entry_channel: str | None
+    owner_id: str | None
+    pair_hash: str
+
+
+@dataclass(frozen=True)
+class PairVerdict:
+    """`new`: pairs that are not in the baseline. `record_count`: distinct later records in them."""
+
+    passed: bool
+    reason: str
+    new: list[Pair]
+    record_count: int
+
+
+@dataclass(frozen=True)
 class Verdict:
     """`new`: groups that are not in the baseline or grew since. `has_baseline`: False before the first publication."""
 
@@ -126,6 +167,21 @@ def judge(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule, country: 
     return Verdict(not problems, reason, new, len(groups), contact_count, True)
 
 
+def judge_pairs(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule) -> PairVerdict:
+    """Compare what the last build joined with the accepted baseline. One without pairs, or none, has inherited them."""
+    accepted, pairs = _baseline(connection), _joined_pairs(connection)
+    if accepted is None or PAIRS not in accepted:
+        reason = f"{len(pairs)} pairs joined; they become the accepted baseline with the next publication"
+        return PairVerdict(True, reason, [], 0)
+    new = [pair for pair in pairs if pair.pair_hash not in accepted]
+    count = len({pair.later_key for pair in new})
+    assert rule.max_new_groups is not None and rule.max_new_rate is not None
+    counted = connection.execute("select count(*) from matching.int_matching__contacts").fetchone()
+    allowed = max(rule.max_new_groups, int(rule.max_new_rate * (counted[0] if counted else 0)))
+    reason = f"{count} records are duplicates of others and were not when the state was accepted, {allowed} allowed"
+    return PairVerdict(count <= allowed, reason, new, count)
+
+
 def were_read(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether contacts were ever read: an accepted state without them would call every inherited duplicate new."""
     query = (
@@ -135,16 +191,18 @@ def were_read(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def has_baseline(connection: duckdb.DuckDBPyConnection) -> bool:
-    return _baseline(connection) is not None
+    """Whether a state was accepted, and pairs with it: one of before there were pairs has inherited them."""
+    return PAIRS in (_baseline(connection) or {})
 
 
 def accept(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group], note: str, now: datetime) -> None:
-    """Make `groups` the accepted state. A first acceptance with no group at all leaves a row of its own."""
+    """Make `groups`, and the pairs that the last build joined, the accepted state."""
     rows = [(group.group_hash, len(group.record_ids), now, note) for group in groups]
+    rows += [(pair.pair_hash, 2, now, note) for pair in _joined_pairs(connection)]
     connection.execute("begin")
     connection.execute(_BASELINE)
     connection.execute("delete from raw.duplicate_baseline")
-    connection.executemany("insert into raw.duplicate_baseline values (?, ?, ?, ?)", [*rows, ("", 0, now, note)])
+    connection.executemany("insert into raw.duplicate_baseline values (?, ?, ?, ?)", [*rows, (PAIRS, 0, now, note)])
     connection.execute("commit")
 
 
@@ -152,3 +210,9 @@ def _baseline(connection: duckdb.DuckDBPyConnection) -> dict[str, int] | None:
     connection.execute(_BASELINE)
     rows = connection.execute("select group_hash, record_count from raw.duplicate_baseline").fetchall()
     return dict(rows) if rows else None
+
+
+def _joined_pairs(connection: duckdb.DuckDBPyConnection) -> list[Pair]:
+    """Those of the latest record first; none before the first build."""
+    built = "select 1 from duckdb_tables() where table_name = 'int_matching__contact_pairs'"
+    return [Pair(*row) for row in connection.execute(_PAIRS).fetchall()] if connection.execute(built).fetchone() else []

@@ -24,7 +24,9 @@ with found as (
         'target in a currency without a rate: not counted', known_from
     from {{ ref('targets') }} where target_base is null
     union all
-    select source, 'stages', pipeline_id, 'stage_id', stage || ' (' || stage_id || ')', 'stage is in neither stage_phases nor stage_map: rank and phase are derived', cast(null as {{ instant_type() }})
+    select
+        source, 'stages', pipeline_id, 'stage_id', stage || ' (' || stage_id || ')',
+        'stage is in neither stage_phases nor stage_map: rank and phase are derived', cast(null as {{ instant_type() }})
     from {{ ref('stages') }} where is_derived and life_state = 'open' and source = 'hubspot'
     union all
     select

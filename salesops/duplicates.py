@@ -154,10 +154,10 @@ def judge(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule, country: 
         reason = f"{len(groups)} groups found; they become the accepted baseline with the first publication"
         return Verdict(True, reason, [], len(groups), contact_count, False)
     new = [group for group in groups if len(group.record_ids) > accepted.get(group.group_hash, 1)]
-    assert rule.max_new_groups is not None and rule.max_new_rate is not None and rule.max_new_shared_emails is not None
+    assert rule.max_new_shared_emails is not None
     shared = sum(group.is_inside_company for group in new)
     problems = []
-    if len(new) > (allowed := max(rule.max_new_groups, int(rule.max_new_rate * contact_count))):
+    if len(new) > (allowed := _allowed(rule, contact_count)):
         problems.append(f"{len(new)} new groups of duplicate contacts since the accepted state, {allowed} allowed")
     if shared > rule.max_new_shared_emails:
         problems.append(
@@ -175,11 +175,15 @@ def judge_pairs(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule) -> 
         return PairVerdict(True, reason, [], 0)
     new = [pair for pair in pairs if pair.pair_hash not in accepted]
     count = len({pair.later_key for pair in new})
-    assert rule.max_new_groups is not None and rule.max_new_rate is not None
     counted = connection.execute("select count(*) from matching.int_matching__contacts").fetchone()
-    allowed = max(rule.max_new_groups, int(rule.max_new_rate * (counted[0] if counted else 0)))
+    allowed = _allowed(rule, counted[0] if counted else 0)
     reason = f"{count} records are duplicates of others and were not when the state was accepted, {allowed} allowed"
     return PairVerdict(count <= allowed, reason, new, count)
+
+
+def _allowed(rule: DuplicatesRule, contact_count: int) -> int:
+    assert rule.max_new_groups is not None and rule.max_new_rate is not None
+    return max(rule.max_new_groups, int(rule.max_new_rate * contact_count))
 
 
 def were_read(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import importlib.resources
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import phonenumbers
 
 from analysis.matching import levels
 from analysis.matching.clusters import Clusters
+from analysis.matching.rulings import Ruling, set_contradictions_aside
 from analysis.matching.weights import Card, Weights
 
 HERE = Path(str(importlib.resources.files("analysis.matching")))
@@ -141,20 +141,6 @@ def listed(values: list[str]) -> str:
     return ", ".join(text(value) for value in values)
 
 
-def way(same: dict[str, list[str]], start: str, end: str) -> list[str] | None:
-    """The keys through which two are the same."""
-    paths = {start: [start]}
-    queue = [start]
-    for key in queue:
-        if key == end:
-            return paths[key]
-        for following in same.get(key, []):
-            if following not in paths:
-                paths[following] = [*paths[key], following]
-                queue.append(following)
-    return None
-
-
 class Matching:
     """One run: the temporary tables that its steps share."""
 
@@ -190,15 +176,10 @@ class Matching:
 
     def refuse_contradictions(self) -> None:
         """A=B and B=C with A<>C: the three keys are named."""
-        rows = self.connection.execute("select left_key, right_key, ruling from match_ruling order by all").fetchall()
-        same: dict[str, list[str]] = defaultdict(list)
-        for left, right, ruling in rows:
-            if ruling == "same":
-                same[left].append(right)
-                same[right].append(left)
-        for left, right, ruling in rows:
-            if ruling != "same" and (path := way(same, left, right)):
-                raise ContradictoryRulings(f"{' = '.join(path)} are ruled the same, yet {left} and {right} {ruling}")
+        rows = self.connection.execute("select left_key, right_key, ruling from match_ruling").fetchall()
+        for known in set_contradictions_aside(Ruling(*row) for row in rows)[1]:
+            left, right, ruling = known.apart
+            raise ContradictoryRulings(f"{' = '.join(known.chain)} are ruled the same, yet {left} and {right} {ruling}")
 
     def companies(self, relation: str) -> None:
         with self.timed("companies"):

@@ -132,3 +132,6 @@ roots as (
     null
     {%- endif -%}
 {%- endmacro %}
+
+{# M31: without an answer or another proof for so many days nobody knows whether a contact's record is still right. #}
+{% macro contact_silence_days() -%}180{%- endmacro %}

@@ -89,10 +89,7 @@ select
         else 'Get in touch, or confirm by another way that they are still there.'
     end,
     stale.detail,
-    case
-        when stale.source = 'hubspot' and '{{ var("hubspot_record_url") }}' <> ''
-            then '{{ var("hubspot_record_url") }}/0-1/' || stale.contact_id
-    end,
+    {{ record_url('stale', 'contact') }},
     stale.broken_since, {{ days_between('stale.broken_since', as_of_date()) }}, stale.repaired_count,
     cast(stale.value_at_stake as decimal(18, 2)), false
 from {{ ref('int_kpi__contacts_to_refresh') }} as stale

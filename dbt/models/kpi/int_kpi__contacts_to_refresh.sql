@@ -28,7 +28,10 @@ select
     case
         when contacts.decay_status <> 'silent' then {{ local_date('contacts.failed_at') }}
         else least(
-            cast({{ local_date('coalesce(contacts.verified_at, contacts.created_at, contacts.known_from)') }} + interval 180 day as date), {{ as_of_date() }}
+            cast(
+                {{ local_date('coalesce(contacts.verified_at, contacts.created_at, contacts.known_from)') }} + interval {{ contact_silence_days() }} day as date
+            ),
+            {{ as_of_date() }}
         )
     end as broken_since,
     greatest(coalesce(repairs.repaired_count, 0) - case when contacts.decay_status = 'silent' then 0 else 1 end, 0) as repaired_count,

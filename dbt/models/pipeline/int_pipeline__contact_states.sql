@@ -24,7 +24,7 @@ select
     contact_key, verified_at, failed_at,
     case
         when failed_at > verified_at or verified_at is null then failed_as
-        when {{ elapsed_days('verified_at', as_of()) }} > 180 then 'silent'
+        when {{ elapsed_days('verified_at', as_of()) }} > {{ contact_silence_days() }} then 'silent'
         when retitled_at = verified_at and (answered_at < retitled_at or answered_at is null) then 'moved'
         else 'verified'
     end as decay_status

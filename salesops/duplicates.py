@@ -27,6 +27,7 @@ _BASELINE = """create table if not exists raw.duplicate_baseline
     (group_hash varchar not null, record_count integer not null, accepted_at timestamptz not null,
     note varchar not null)"""
 
+Row = tuple[str, int, datetime, str]
 PAIRS = "pairs"  # the row of a baseline that holds pairs too
 
 # What sales ops ruled the same is no duplicate that came in.
@@ -194,20 +195,35 @@ def were_read(connection: duckdb.DuckDBPyConnection) -> bool:
     return connection.execute(query).fetchone() is not None
 
 
-def has_baseline(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a state was accepted, and pairs with it: one of before there were pairs has inherited them."""
-    return PAIRS in (_baseline(connection) or {})
+def inherit(connection: duckdb.DuckDBPyConnection, country: str, now: datetime) -> bool:
+    """Accept what no state was accepted for yet; whether that was all of it.
+
+    A state of before there were pairs gets the pairs, and its groups stay as they were accepted.
+    """
+    accepted = _baseline(connection)
+    if accepted is None:
+        accept(connection, find_groups(connection, country), "first publication", now)
+    elif PAIRS not in accepted:
+        _insert(connection, _pair_rows(connection, "first publication with pairs", now))
+    return accepted is None
 
 
 def accept(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group], note: str, now: datetime) -> None:
     """Make `groups`, and the pairs that the last build joined, the accepted state."""
     rows = [(group.group_hash, len(group.record_ids), now, note) for group in groups]
-    rows += [(pair.pair_hash, 2, now, note) for pair in _joined_pairs(connection)]
     connection.execute("begin")
     connection.execute(_BASELINE)
     connection.execute("delete from raw.duplicate_baseline")
-    connection.executemany("insert into raw.duplicate_baseline values (?, ?, ?, ?)", [*rows, (PAIRS, 0, now, note)])
+    _insert(connection, [*rows, *_pair_rows(connection, note, now)])
     connection.execute("commit")
+
+
+def _pair_rows(connection: duckdb.DuckDBPyConnection, note: str, now: datetime) -> list[Row]:
+    return [(PAIRS, 0, now, note), *((pair.pair_hash, 2, now, note) for pair in _joined_pairs(connection))]
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> None:
+    connection.executemany("insert into raw.duplicate_baseline values (?, ?, ?, ?)", rows)
 
 
 def _baseline(connection: duckdb.DuckDBPyConnection) -> dict[str, int] | None:

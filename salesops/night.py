@@ -103,10 +103,9 @@ class Night:
         from salesops import duplicates
 
         with self.warehouse() as connection:
-            if duplicates.were_read(connection) and not duplicates.has_baseline(connection):
-                groups = duplicates.find_groups(connection, self.settings.company.country)
-                duplicates.accept(connection, groups, "first publication", self.clock.now())
-                self.baseline_was_set = True
+            if duplicates.were_read(connection):
+                country = self.settings.company.country
+                self.baseline_was_set = duplicates.inherit(connection, country, self.clock.now())
 
     def dbt_vars(self) -> dict[str, Any]:
         company = self.settings.company

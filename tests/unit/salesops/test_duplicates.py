@@ -140,3 +140,53 @@ def test_contacts_that_were_never_read_make_no_accepted_state(raw):
         [NOW],
     )
     assert duplicates.were_read(raw)
+
+
+def joined(raw, *pairs: tuple[int, int]) -> None:
+    """What a build leaves: the records and the pairs that the engine joined."""
+    raw.execute("create schema if not exists matching")
+    raw.execute(
+        """create or replace table matching.int_matching__contact_records as
+           select 'hubspot:contact:' || id as record_key, 'FORM' as object_source, '7' as owner_id,
+               timestamptz '2026-01-01 00:00:00+00' + to_days(cast(id as integer)) as created_at,
+               null::timestamptz as known_from
+           from range(100) as t(id)"""
+    )
+    raw.execute(
+        "create or replace table matching.int_matching__contacts as from matching.int_matching__contact_records"
+    )
+    raw.execute(
+        """create or replace table matching.int_matching__contact_pairs
+           (left_key varchar, right_key varchar, explanation varchar, is_joined boolean, ruling varchar)"""
+    )
+    for left, right in pairs:
+        keys = [f"hubspot:contact:{left}", f"hubspot:contact:{right}"]
+        raw.execute("insert into matching.int_matching__contact_pairs values (?, ?, 'same mailbox', true, null)", keys)
+
+
+def test_new_joined_records_are_counted_once_each_and_refused_beyond_the_rule(raw):
+    joined(raw, (1, 2))
+    accepted(raw)
+    assert duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new == []
+    joined(raw, (1, 2), (1, 3), (2, 3), *((n, n + 1) for n in range(10, 28, 2)))
+    verdict = duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS)
+    assert verdict.passed and (len(verdict.new), verdict.record_count) == (11, 10)
+    assert {pair.later_key for pair in verdict.new[-2:]} == {"hubspot:contact:3"}
+    joined(raw, (1, 2), *((n, n + 1) for n in range(10, 32, 2)))
+    assert not duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).passed
+
+
+def test_a_state_of_before_there_were_pairs_gets_them_and_keeps_its_groups(raw):
+    contact(raw, 1, email="a@firma.se")
+    contact(raw, 2, email="a@firma.se")
+    accepted(raw)
+    raw.execute("delete from raw.duplicate_baseline where group_hash = 'pairs'")
+    contact(raw, 3, email="b@firma.se")
+    contact(raw, 4, email="b@firma.se")
+    joined(raw, (1, 2))
+    assert not duplicates.inherit(raw, "SE", NOW)
+    assert [group.record_ids for group in judge(raw).new] == [["3", "4"]]
+    joined(raw, (1, 2), (3, 4))
+    assert [pair.later_key for pair in duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new] == ["hubspot:contact:4"]
+    raw.execute("delete from raw.duplicate_baseline")
+    assert duplicates.inherit(raw, "SE", NOW) and judge(raw).new == []

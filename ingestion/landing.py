@@ -20,7 +20,7 @@ from ingestion import merges
 from ingestion.landing_parts import Landing, land_history, land_links, lines, one
 from ingestion.objects import RawObject
 from ingestion.raw_tables import prepare
-from ingestion.spool import RECORDS, ROWS, Spool
+from ingestion.spool import RECORDS, ROWS, Form, Spool
 
 __all__ = ["Batch", "BatchResult", "ObjectResult", "Spool", "land", "prepare", "record_failure", "write_settings"]
 
@@ -225,53 +225,65 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_i
 
 
 def _records_sql(batch: Batch, path: Any) -> str:
+    form = batch.spool.form
     keys = sorted(batch.spool.top_keys - _NOT_PAYLOAD)
-    types = {"id": "VARCHAR", "archived": "BOOLEAN"}
+    types = {form.id: "VARCHAR", form.deleted: "BOOLEAN"} if form.is_nested_required else {}
     columns = ", ".join(f"{_quoted(key)} {types.get(key, 'JSON')}" for key in keys)
-    parts = [_part(key, is_first=key == keys[0]) for key in keys]
-    stamp = "try_cast(r.\"updatedAt\" ->> '$' as timestamptz)" if "updatedAt" in keys else "null"
-    if "archivedAt" in keys:  # an archived record became so then, not when it was last edited
-        stamp = f"greatest({stamp}, try_cast(r.\"archivedAt\" ->> '$' as timestamptz))"
-    archived = "coalesce(r.archived, false)" if "archived" in keys else "false"
-    hashed = [_part(key, is_first=key == keys[0]) for key in keys if key not in ("properties", "updatedAt")]
+    stamp = f"try_cast(r.{_quoted(form.stamp)} ->> '$' as timestamptz)" if form.stamp in keys else "null"
+    if form.deleted_at in keys:  # an archived record became so then, not when it was last edited
+        stamp = f"greatest({stamp}, try_cast(r.{_quoted(form.deleted_at)} ->> '$' as timestamptz))"
+    deleted = f"coalesce(r.{_quoted(form.deleted)}::boolean, false)" if form.deleted in keys else "false"
+    outside = {form.nested, form.stamp} | {key for key in keys if _volatile(batch).fullmatch(key)}
+    first = keys[0] if form.is_nested_required else None  # else any key may be missing, or be new tomorrow
+    parts = ", ".join(_part(key, form, key == first) for key in keys)
+    hashed = ", ".join(_part(key, form, key == first) for key in keys if key not in outside) or "''"
+    payload = f"concat({parts}, '}}')" if first else f"'{{' || ltrim(concat({parts}), ',') || '}}'"
+    record_id = f"r.{_quoted(form.id)}" if first else f"r.{_quoted(form.id)} ->> '$'"
     return f"""
         insert into {batch.entry.table}
         with pages as (
-            select unnest(results) as r from {lines(path, f"results: 'STRUCT({columns})[]'")}
+            select unnest({form.rows}) as r from {lines(path, f"{form.rows}: 'STRUCT({columns})[]'")}
         ),
-        records as (select r, {_properties_sql(batch.spool.shapes)} as properties from pages)
-        select r.id, coalesce({stamp}, $now), {archived}, concat({", ".join(parts)}, '}}'),
-            md5(concat({_hashed_properties(batch)}, {", ".join(hashed)})), $batch_id, $now
+        records as (select r, {_properties_sql(batch.spool)} as properties from pages)
+        select {record_id}, coalesce({stamp}, $now), {deleted}, {payload},
+            md5(concat({_hashed_properties(batch)}, {hashed})), $batch_id, $now
         from records"""
 
 
-def _part(key: str, is_first: bool) -> str:
+def _part(key: str, form: Form, is_first: bool) -> str:
     """The SQL that writes one key of the payload; a key that a record does not have is not written."""
     lead = ("{" if is_first else ",") + orjson.dumps(key).decode().replace("'", "''") + ":"
-    if key == "properties":
-        return f"'{lead}', properties"
+    if key == form.nested:
+        return f"'{lead}', properties" if form.is_nested_required else f"coalesce('{lead}' || properties, '')"
     value = f"r.{_quoted(key)}"
-    text = f"to_json({value})" if key == "id" else f"{value}::varchar"
+    text = f"to_json({value})" if key == form.id and form.is_nested_required else f"{value}::varchar"
     if is_first:
         return f"'{lead}', coalesce({text}, 'null')"
     return f"coalesce('{lead}' || {text}, '')"
 
 
-def _properties_sql(shapes: set[tuple[str, ...]]) -> str:
-    """Properties with sorted keys. Nearly always they came sorted, or all in one other order."""
-    if all(list(shape) == sorted(shape) for shape in shapes):
-        return "r.properties::varchar"
-    if len(shapes) == 1:
-        names = sorted(next(iter(shapes)))
+def _properties_sql(spool: Spool) -> str:
+    """The nested fields with sorted keys. Nearly always they came sorted, or all in one other order."""
+    if spool.form.nested not in spool.top_keys:
+        return "null"
+    fields = f"r.{_quoted(spool.form.nested)}"
+    if all(list(shape) == sorted(shape) for shape in spool.shapes):
+        return f"{fields}::varchar"
+    if len(spool.shapes) == 1:
+        names = sorted(next(iter(spool.shapes)))
         structure = orjson.dumps(dict.fromkeys(names, "JSON")).decode().replace("'", "''")
-        return f"to_json(from_json(r.properties, '{structure}'))::varchar"
-    entries = "map_entries(from_json(r.properties, '\"MAP(VARCHAR, JSON)\"'))"
+        return f"to_json(from_json({fields}, '{structure}'))::varchar"
+    entries = f"map_entries(from_json({fields}, '\"MAP(VARCHAR, JSON)\"'))"
     return f"to_json(map_from_entries(list_sort({entries})))::varchar"
+
+
+def _volatile(batch: Batch) -> re.Pattern[str]:
+    return re.compile("|".join(batch.volatile) or "(?!)")
 
 
 def _hashed_properties(batch: Batch) -> str:
     """Properties without stamp and counters. A text match is safe: a quote inside a value is always escaped."""
-    volatile = re.compile("|".join(batch.volatile) or "(?!)")
+    volatile = _volatile(batch)
     names = sorted({name for shape in batch.spool.shapes for name in shape if volatile.fullmatch(name)})
     if not names:
         return "properties"

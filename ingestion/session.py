@@ -28,6 +28,7 @@ from urllib3.util.retry import Retry
 RETRIED_STATUSES = frozenset({408, 423, 429, 477, 500, 502, 503, 504, *range(520, 531)})
 LONGEST_WAIT_SECONDS = 300  # a vendor that asks for more is reported, not waited for
 USER_AGENT = "salesops-warehouse"
+DAILY_BUDGETS = ("X-Daily-RateLimit-Token-Remaining", "X-Daily-Requests-Left")  # 0: nothing more until midnight
 PAGE_ATTEMPTS = 4  # times that a page which came back broken is asked for, each with its own bounded retries
 
 
@@ -76,15 +77,18 @@ class Meter:
 
 
 class _BearerToken(AuthBase):
-    """Adds the token to requests for one origin and to no other."""
+    """Adds the token to requests for one origin and to no other. `header`: where a vendor wants it bare."""
 
-    def __init__(self, token: str, origin: tuple[str, str, int]):
+    def __init__(self, token: str, origin: tuple[str, str, int], header: str | None = None):
         self.__token = token
         self._origin = origin
+        self._header = header
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if _origin(request.url or "") == self._origin:
-            request.headers["Authorization"] = f"Bearer {self.__token}"
+            request.headers[self._header or "Authorization"] = (
+                self.__token if self._header else f"Bearer {self.__token}"
+            )
         return request
 
     def scrub(self, text: str) -> str:
@@ -116,6 +120,8 @@ class SourceSession:
         token: str | None,
         *,
         token_name: str = "",
+        token_header: str | None = None,
+        watch: Callable[[Mapping[str, str]], None] | None = None,
         rate_per_second: float | None = None,
         search_per_second: float | None = None,
         search_paths: tuple[str, ...] = (),
@@ -128,7 +134,8 @@ class SourceSession:
         self._origin = _checked_origin(self.base_url)
         self._auth: _BearerToken | _NoToken = _NoToken()
         if token is not None:
-            self._auth = _BearerToken(_checked_token(token, token_name), self._origin)
+            self._auth = _BearerToken(_checked_token(token, token_name), self._origin, token_header)
+        self._watch = watch  # is shown the headers of every answer: vendors say there what is left of a budget
         self._token_name = token_name
         self._timeout = timeout_seconds
         self._backoff = backoff_seconds
@@ -217,7 +224,7 @@ class SourceSession:
 
             def get_retry_after(self, response):
                 try:
-                    return super().get_retry_after(response)
+                    return super().get_retry_after(response) or _seconds_to_reset(response)
                 except urllib3.exceptions.InvalidHeader:
                     return None  # "soon": our own backoff then decides
 
@@ -282,6 +289,8 @@ class SourceSession:
             raise BrokenPage(f"answer broke off ({type(error).__name__})") from None
         finally:
             answer.close()
+        if self._watch is not None:
+            self._watch(answer.headers)
         meter.bytes += len(body)
         if len(body) > self._max_bytes:
             raise PermanentSourceError(f"{label}: answer larger than {self._max_bytes} bytes")
@@ -292,7 +301,7 @@ class SourceSession:
     def _refuse(self, answer: requests.Response, body: bytes, label: str) -> None:
         status = answer.status_code
         details = _error_details(body)
-        message = self._auth.scrub(str(details.get("message") or answer.reason or ""))[:300]
+        message = self._auth.scrub(str(details.get("message") or details.get("error") or answer.reason or ""))[:300]
         if status == 401 and self._token_name:
             raise CredentialsError(f"{label}: {self._token_name} was refused (401): {message}", status)
         if status == 403 and self._token_name:
@@ -354,12 +363,20 @@ class Page:
 def _stop_when_waiting_is_useless(retry: Retry, response: Any, scrub: Any) -> None:
     if response.status == 429:
         details = _error_details(response.read(65536, decode_content=True))
-        if str(details.get("policyName", "")).upper() == "DAILY":
-            message = scrub(str(details.get("message", "")))[:200]
+        is_empty = any(response.headers.get(name) == "0" for name in DAILY_BUDGETS)
+        if is_empty or str(details.get("policyName", "")).upper() == "DAILY":
+            message = scrub(str(details.get("message") or details.get("error") or ""))[:200]
             raise PermanentSourceError(f"daily request limit used up (429): {message}", 429)
     wait = retry.get_retry_after(response)
     if wait is not None and wait > LONGEST_WAIT_SECONDS:
         raise TransientSourceError(f"HTTP {response.status}: asked to wait {wait:.0f} s, longer than we do")
+
+
+def _seconds_to_reset(response: Any) -> float | None:
+    """Where a vendor says with a refusal when its window ends, in seconds, instead of Retry-After."""
+    given = str(response.headers.get("X-RateLimit-Reset", ""))
+    is_meant = response.status == 429 and given.isdigit() and int(given) <= LONGEST_WAIT_SECONDS
+    return float(given) if is_meant else None
 
 
 def _error_details(body: bytes) -> dict[str, Any]:

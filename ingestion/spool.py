@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,11 +18,29 @@ import orjson
 RECORDS, HISTORIES, ROWS = "records", "histories", "rows"
 
 
+@dataclass(frozen=True)
+class Form:
+    """How a vendor's pages spell records. `nested`: the part that holds the fields; where a record may lack it
+    (`is_nested_required` False), the record's own keys are fields too and one without a value is not kept."""
+
+    rows: str = "results"
+    id: str = "id"
+    nested: str = "properties"
+    is_nested_required: bool = True
+    stamp: str = "updatedAt"
+    deleted: str = "archived"
+    deleted_at: str = "archivedAt"
+
+
+HUBSPOT_FORM = Form()
+
+
 class Spool:
     """One object's answers of one run. The directory is emptied first: what a killed run left there never counts."""
 
-    def __init__(self, directory: Path, watched: tuple[str, ...] = ()):
+    def __init__(self, directory: Path, watched: tuple[str, ...] = (), form: Form = HUBSPOT_FORM):
         self.directory = Path(directory)
+        self.form = form
         self.watched = watched  # properties of which landing wants to know whether any record has one filled
         self.has_watched = False
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -35,19 +54,22 @@ class Spool:
         self.is_complete = False  # True: every record that is not here is gone
 
     def add_page(self, body: bytes, results: list[Any]) -> None:
-        """A page of records `{"results": [{"id", "properties", ..}]}`; `results` is what `body` was checked to hold."""
+        """A page of records in the spool's form; `results` is what `body` was checked to hold as its rows."""
         self.rows_read += len(results)
-        good = [r for r in results if type(r) is dict and r.get("id") and type(r.get("properties")) is dict]
+        form, nested = self.form, self.form.nested
+        good = [r for r in results if type(r) is dict and r.get(form.id)]
+        if form.is_nested_required:
+            good = [r for r in good if type(r.get(nested)) is dict]
         if len(good) != len(results):
             kept = {id(r) for r in good}
-            self.refused += [_refusal(r) for r in results if id(r) not in kept]
-            body = orjson.dumps({"results": good})
-        elif b'"results":[' not in body:  # blanks between tokens would be kept, and differ by endpoint
-            body = orjson.dumps({"results": good})
+            self.refused += [_refusal(r, form) for r in results if id(r) not in kept]
+            body = orjson.dumps({form.rows: good})
+        elif b'"%s":[' % form.rows.encode() not in body:  # blanks between tokens would be kept, and differ by endpoint
+            body = orjson.dumps({form.rows: good})
         self.top_keys.update(*good)
-        self.shapes.update([tuple(r["properties"]) for r in good])
+        self.shapes.update([tuple(r[nested]) for r in good if r.get(nested)])
         if not self.has_watched:
-            self.has_watched = any(r["properties"].get(name) for name in self.watched for r in good)
+            self.has_watched = any(r[nested].get(name) for name in self.watched for r in good)
         self._write(RECORDS, body)
 
     def add_histories(self, body: bytes) -> None:
@@ -111,9 +133,9 @@ def _canonical(value: dict[str, Any]) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def _refusal(record: Any) -> dict[str, Any]:
+def _refusal(record: Any, form: Form) -> dict[str, Any]:
     if not isinstance(record, dict):
         return {"reason": "not a record", "value": orjson.dumps(record).decode()[:500]}
-    if not record.get("id"):
-        return {"reason": "no id", "column_name": "id", "value": ",".join(sorted(record))[:500]}
-    return {"reason": "no properties", "column_name": "properties", "record_id": str(record["id"])}
+    if not record.get(form.id):
+        return {"reason": "no id", "column_name": form.id, "value": ",".join(sorted(record))[:500]}
+    return {"reason": f"no {form.nested}", "column_name": form.nested, "record_id": str(record[form.id])}

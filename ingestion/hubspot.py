@@ -7,12 +7,11 @@ recorded and the others go on. Nothing is written before the credentials were ac
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,11 +22,11 @@ import orjson
 from ingestion import merges
 from ingestion.hubspot_reader import Known, ObjectReader, is_due, read_pages
 from ingestion.hubspot_streams import ACCOUNT_INFO, REQUIRED, SCOPES, SMALL_LISTS, SOURCE, STREAMS, SmallList, Stream
-from ingestion.landing import Batch, ObjectResult, Spool, land, prepare, record_failure
+from ingestion.landing import Batch, ObjectResult, Spool, prepare
 from ingestion.objects import find
+from ingestion.reads import Connect, ProbeResult, Read, ReadObject, land_or_record, metered
 from ingestion.session import (
     CredentialsError,
-    Meter,
     MissingScopeError,
     PermanentSourceError,
     SourceError,
@@ -43,18 +42,6 @@ RATE_PER_SECOND = 9.0  # the smallest plan allows 100 in 10 s
 SEARCH_PER_SECOND = 4.0  # the vendor allows 5 for the whole account
 ALL_LINKS_EVERY = timedelta(days=7)  # a link can change without touching either record's stamp
 ARCHIVE_KEPT = timedelta(days=88)  # the vendor lists archived records for 90: one that is gone earlier was erased
-
-Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
-
-
-@dataclass(frozen=True)
-class ProbeResult:
-    """What a token may read of one object: ok, not_permitted, absent (not in this portal), failed."""
-
-    object: str
-    state: str
-    reason: str | None
-    is_required: bool
 
 
 class HubSpotSource:
@@ -130,56 +117,17 @@ def sync_hubspot(open_connection: Connect, source: HubSpotSource, run_id: str, n
             yield _land_or_record(open_connection, source, reads[done], done.result(), run_id, now)
 
 
-@dataclass
-class _Read:
-    """One object's read: what it cost, and a batch or the error that ended it."""
-
-    cost: Meter
-    seconds: float
-    batch: Batch | None
-    error: Exception | None
-
-
-ReadObject = Callable[[], Batch]
 Definitions = list[str] | Exception  # an object's property names, or why they could not be read
 
 
-def _metered(source: HubSpotSource, read: ReadObject) -> _Read:
-    started = time.monotonic()
-    batch, error = None, None
-    with source.session.metered() as meter:
-        try:
-            batch = read()
-        except Exception as caught:  # noqa: BLE001 whatever one object's answers do, the other objects are still read
-            error = caught
-    return _Read(meter, time.monotonic() - started, batch, error)
+def _metered(source: HubSpotSource, read: ReadObject) -> Read:
+    return metered(source.session, read)
 
 
 def _land_or_record(
-    open_connection: Connect, source: HubSpotSource, name: str, read: _Read, run_id: str, now: datetime
+    open_connection: Connect, source: HubSpotSource, name: str, read: Read, run_id: str, now: datetime
 ) -> ObjectResult:
-    cost: dict[str, Any] = {"requests": read.cost.requests, "retries": read.cost.retries, "bytes": read.cost.bytes}
-    error: Exception | None = read.error
-    if read.batch is not None:
-        batch = replace(read.batch, seconds=read.seconds, **cost)
-        try:
-            with open_connection() as connection:
-                return land(connection, batch)
-        except (
-            duckdb.DataError,
-            duckdb.IntegrityError,
-            duckdb.ProgrammingError,
-        ) as caught:  # an answer that the tables cannot hold
-            error = caught
-        finally:
-            batch.spool.remove()
-    assert error is not None
-    state, reason = _state_of(source, name, error)
-    recorded = {"absent": "ok"}.get(state, state)
-    with open_connection() as connection:
-        record_failure(connection, SOURCE, name, recorded, reason, run_id, now, cost | {"seconds": read.seconds})
-    shown = "empty" if state == "absent" else state
-    return ObjectResult(SOURCE, name, shown, reason, seconds=read.seconds, **cost)
+    return land_or_record(open_connection, SOURCE, name, read, partial(_state_of, source), run_id, now)
 
 
 def _state_of(source: HubSpotSource, name: str, error: Exception) -> tuple[str, str]:
@@ -200,7 +148,7 @@ def _judged(name: str, error: Exception) -> tuple[str, str]:
     return "failed", f"{type(error).__name__}: an answer of an unknown form ({str(error)[:200]})"
 
 
-def _read_definitions(source: HubSpotSource, run_id: str, now: datetime) -> tuple[dict[str, Definitions], _Read]:
+def _read_definitions(source: HubSpotSource, run_id: str, now: datetime) -> tuple[dict[str, Definitions], Read]:
     """The property names of every object, without which nothing can be asked for, and their own batch."""
     names: dict[str, Definitions] = {}
     spool = Spool(source.spool_dir / f"{SOURCE}__properties")

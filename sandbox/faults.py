@@ -44,6 +44,13 @@ ANSWER_FAULTS = {
     "locked": (3, 1),
     "moved": (3, 1),
     "not_yet": (1, FOR_EVER),
+    # Salesforce's own
+    "session_expired": (3, 1),
+    "locator_gone": (1, 1),
+    "request_limit": (3, FOR_EVER),
+    "concurrent_limit": (3, 2),
+    "query_timeout": (1, 1),
+    "job_failed": (1, 1),
 }
 DATA_FAULTS = ("duplicates", "dirty_values", "restamp", "stale")
 _SPEC = re.compile(r"(?P<name>[a-z_]+)(:(?P<argument>[^@]+))?(@(?P<nth>\d+)(x(?P<times>\d+))?)?$")

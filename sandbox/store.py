@@ -92,6 +92,8 @@ class Store:
             pair: {} for pair in ASSOCIATION_TYPES
         }
         self.aliases: dict[tuple[str, str], str] = {}
+        self.primaries: dict[tuple[str, str], str] = {}  # of a merge: its new id -> the id of the record that won
+        self.absorbed: dict[tuple[str, str], tuple[Record, int, str]] = {}  # the record that lost, when, and the new id
         self.log: list[Event] = []
         self.membership = dict.fromkeys(FIRST_IDS, 0)  # moves when a record enters or leaves a list
 
@@ -190,6 +192,8 @@ class Store:
         for loser in (primary, other):
             self._move_links(loser, merged)
             del self.records[object_type][loser.id]
+        self.primaries[(object_type, merged_id)] = primary.id
+        self.absorbed[(object_type, other.id)] = (other, at, merged_id)
         for loser_id in losers:
             self.aliases[(object_type, loser_id)] = merged_id
         self._touch(merged, at)

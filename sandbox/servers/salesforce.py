@@ -269,8 +269,8 @@ class _Handler(Handler):
 
     def _single(self, version: int, name: str, key: str) -> Answer:
         described = self._described(name)
-        names = ", ".join(entry["name"] for entry in described["fields"])
-        query = parse(f"SELECT {names} FROM {described['name']} WHERE Id = '{key}'", self.server.org.types_of)
+        names = tuple(entry["name"] for entry in described["fields"])
+        query = Query(described["name"], names, (("Id", "=", key),), (), None)
         rows = query.select(self._visible(described["name"], includes_deleted=False))
         if not rows:
             raise OrgError(404, "NOT_FOUND", "The requested resource does not exist")

@@ -1,4 +1,4 @@
-"""Just enough SOQL for readers: SELECT fields or COUNT() FROM one object WHERE .. AND .. ORDER BY .. LIMIT.
+"""Just enough SOQL for readers: fields or COUNT() of one object, comparisons joined by AND, an order, a limit.
 
 What a reader of the practice org could not ask of the real one is refused the same way, with MALFORMED_QUERY or
 INVALID_FIELD; what the real one takes and this one does not is MALFORMED_QUERY too, and says so.

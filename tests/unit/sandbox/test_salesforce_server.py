@@ -152,7 +152,8 @@ def test_windows_are_half_open_and_ordered(client, org) -> None:
     from sandbox.store import iso
 
     low, high = iso(stamps[5]), iso(stamps[-3])
-    soql = "SELECT Id, SystemModstamp FROM Account WHERE SystemModstamp >= {} AND SystemModstamp < {} ORDER BY SystemModstamp, Id"
+    window = "SystemModstamp >= {} AND SystemModstamp < {}"
+    soql = f"SELECT Id, SystemModstamp FROM Account WHERE {window} ORDER BY SystemModstamp, Id"
     rows = client.query_all(soql.format(low, high), include_deleted=True)["records"]
     assert len(rows) == sum(stamps[5] <= stamp < stamps[-3] for stamp in stamps) > 0
     assert [row["SystemModstamp"] for row in rows] == sorted(row["SystemModstamp"] for row in rows)

@@ -15,15 +15,20 @@ from ingestion import landing
 from ingestion.exchange_rates import CURRENCIES
 from ingestion.landing import ObjectResult
 from ingestion.objects import ALL_OBJECTS, RawObject
-from salesops.config import TOKEN_VARIABLE, Settings
+from salesops.config import CRMS, PIPEDRIVE_VARIABLE, TOKEN_VARIABLE, Settings
 from salesops.night import ROOT, Night
 
 OWNER = "team:sales-operations"
-CRM_MUST_HAVE = ("deals", "owners", "pipelines")
-KINDS = {"hubspot": {"hubspot", "duckdb"}, "spreadsheets": {"excel", "duckdb"}, "exchange_rates": {"xml", "duckdb"}}
-TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheet", "exchange_rates": "ECB"}
-READ_FROM = {"hubspot": "HubSpot", "spreadsheets": "the spreadsheets", "exchange_rates": "the European Central Bank"}
-REFUSED = f"{TOKEN_VARIABLE} was refused (401)"  # as the session words it
+CRM_MUST_HAVE = {"hubspot": ("deals", "owners", "pipelines"), "pipedrive": ("deals", "users", "pipelines", "stages")}
+KINDS = {
+    "hubspot": {"hubspot", "duckdb"},
+    "pipedrive": {"pipedrive", "duckdb"},
+    "spreadsheets": {"excel", "duckdb"},
+    "exchange_rates": {"xml", "duckdb"},
+}
+TITLES = {"hubspot": "HubSpot", "pipedrive": "Pipedrive", "spreadsheets": "Spreadsheet", "exchange_rates": "ECB"}
+READ_FROM = TITLES | {"spreadsheets": "the spreadsheets", "exchange_rates": "the European Central Bank"}
+REFUSED = tuple(f"{name} was refused (401)" for name in (TOKEN_VARIABLE, PIPEDRIVE_VARIABLE))  # as the session says
 BOOKS = {
     "raw.sync_state": "Where the extraction of each object stands; moves in the same transaction as its rows",
     "raw.quarantine": "Rows that were refused, with their coordinates and the reason",
@@ -77,7 +82,9 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
         waiting = {entry.name: entry for entry in entries}
         for result in _read(source, night):
             night.objects.append(result)
-            if result.state == "failed" and REFUSED in str(result.reason):  # the token expired while it was used
+            if result.state == "failed" and any(
+                words in str(result.reason) for words in REFUSED
+            ):  # the token expired while it was used
                 night.credentials_error = result.reason
             context.log.info("%s.%s: %s, %s appended", source, result.object, result.state, result.rows_appended)
             entry = waiting.pop(result.object, None)
@@ -102,6 +109,7 @@ def _read(source: str, night: Night) -> Iterator[ObjectResult]:
 
     readers: dict[str, Callable[[Night], Iterator[ObjectResult]]] = {
         "hubspot": _read_hubspot,
+        "pipedrive": _read_pipedrive,
         "spreadsheets": _read_spreadsheets,
         "exchange_rates": _read_exchange_rates,
     }
@@ -126,6 +134,16 @@ def _read_hubspot(night: Night) -> Iterator[ObjectResult]:
         extra_history=settings.extra_history,
     )
     return sync_hubspot(night.warehouse, source, night.run_id, now)
+
+
+def _read_pipedrive(night: Night) -> Iterator[ObjectResult]:
+    from ingestion.pipedrive import PipedriveSource, sync_pipedrive
+
+    settings, (url, token) = night.settings.sources.pipedrive, night.accounts["pipedrive"]
+    source = PipedriveSource(
+        token, url, night.data.spool, id_scan=settings.id_scan, tokens_per_night=settings.tokens_per_night
+    )
+    return sync_pipedrive(night.warehouse, source, night.run_id, night.clock.now())
 
 
 def _read_spreadsheets(night: Night) -> Iterator[ObjectResult]:
@@ -170,8 +188,8 @@ def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]
 def _must_have_rows(entry: RawObject, settings: Settings) -> bool:
     """Deals have to come from somewhere: from the sheets, where there is no CRM."""
     if entry.source == "spreadsheets":
-        return entry.name == "deals" and not settings.is_enabled("hubspot")
-    return entry.source == "hubspot" and entry.name in CRM_MUST_HAVE
+        return entry.name == "deals" and not any(settings.is_enabled(crm) for crm in CRMS)
+    return entry.name in CRM_MUST_HAVE.get(entry.source, ())
 
 
 def _check_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetCheckSpec]:

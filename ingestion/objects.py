@@ -45,6 +45,18 @@ HUBSPOT = (
     RawObject("hubspot", "account_info"),
 )
 
+PIPEDRIVE = (
+    RawObject("pipedrive", "deals", has_history=True, links=("persons",)),
+    *(
+        RawObject("pipedrive", name)
+        for name in (
+            *("persons", "organizations", "activities", "leads", "notes", "deal_products", "products", "pipelines"),
+            *("stages", "users", "teams", "deal_fields", "person_fields", "organization_fields", "activity_types"),
+            "account_info",
+        )
+    ),
+)
+
 SPREADSHEETS = tuple(
     RawObject("spreadsheets", name)
     for name in (
@@ -55,7 +67,7 @@ SPREADSHEETS = tuple(
 
 EXCHANGE_RATES = (RawObject("exchange_rates", "reference_rates"),)
 
-ALL_OBJECTS = HUBSPOT + SPREADSHEETS + EXCHANGE_RATES
+ALL_OBJECTS = HUBSPOT + PIPEDRIVE + SPREADSHEETS + EXCHANGE_RATES
 
 
 def find(source: str, name: str) -> RawObject:

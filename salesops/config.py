@@ -23,13 +23,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ingestion.objects import ALL_OBJECTS
 
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"
+PIPEDRIVE_VARIABLE = "PIPEDRIVE_API_TOKEN"
+CRMS = ("hubspot", "pipedrive")
 REQUIRED_OBJECTS = {
     "hubspot": ("deals", "contacts", "companies", "owners", "pipelines"),
+    "pipedrive": ("deals", "persons", "organizations", "users", "pipelines", "stages"),
     "spreadsheets": (),
     "exchange_rates": (),
 }
 
 HubSpotObject = Literal["contacts", "companies", "deals", "leads", "calls", "emails", "meetings", "notes", "tasks"]
+PipedriveObject = Literal["deals", "persons", "organizations", "activities", "leads", "notes"]
+Crm = Literal["hubspot", "pipedrive"]
 OnError = Literal["block", "flag"]
 Phase = Literal["early", "qualified", "proposal", "negotiation"]
 Positive = Annotated[float, Field(gt=0)]
@@ -128,6 +133,18 @@ class HubSpotSettings(_Section):
         return _checked_url(value, "https://api.hubapi.com")
 
 
+class PipedriveSettings(_Section):
+    enabled: bool = True
+    base_url: str = "https://api.pipedrive.com"
+    id_scan: dict[PipedriveObject, Literal["nightly", "weekly"]] = {}
+    tokens_per_night: Annotated[int, Field(gt=0)] | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        return _checked_url(value, "https://example.pipedrive.com")
+
+
 class SpreadsheetSettings(_Section):
     enabled: bool = True
     folder: Path | None = None
@@ -150,6 +167,7 @@ class Sources(_Section):
     """A table that is present is enabled unless it says otherwise; one that is absent is not asked."""
 
     hubspot: HubSpotSettings = HubSpotSettings(enabled=False)
+    pipedrive: PipedriveSettings = PipedriveSettings(enabled=False)
     spreadsheets: SpreadsheetSettings = SpreadsheetSettings(enabled=False)
     exchange_rates: ExchangeRateSettings = ExchangeRateSettings(enabled=False)
 
@@ -191,13 +209,19 @@ OBJECT_DEFAULTS = {
     )
 }
 # Newest event: a working week without one deal, call or contact touched is a broken integration, not a holiday.
-EVENT_DEFAULTS = {("hubspot", "deals"): (27.0, 45.0), ("hubspot", "contacts"): (27.0, 45.0)}
+EVENT_DEFAULTS = {
+    ("hubspot", "deals"): (27.0, 45.0),
+    ("hubspot", "contacts"): (27.0, 45.0),
+    ("pipedrive", "deals"): (27.0, 45.0),
+    ("pipedrive", "persons"): (27.0, 45.0),
+}
 
 
 class Freshness(FreshnessRule):
     """Thresholds for every object but exchange rates; `[freshness.<source>.<object>]` overrides them."""
 
     hubspot: dict[str, FreshnessRule] = {}
+    pipedrive: dict[str, FreshnessRule] = {}
     spreadsheets: dict[str, FreshnessRule] = {}
     exchange_rates: dict[str, FreshnessRule] = {}
 
@@ -246,6 +270,7 @@ class Practice(_Section):
 
     size: Literal["small", "default", "large"] = "default"
     seed: int = 7
+    crms: Annotated[list[Crm], Field(min_length=1)] = ["hubspot"]
 
 
 class Settings(_Section):
@@ -264,11 +289,11 @@ class Settings(_Section):
 
     @property
     def is_practice(self) -> bool:
-        return not (self.sources.hubspot.enabled or self.sources.spreadsheets.enabled)
+        return not any(getattr(self.sources, source).enabled for source in (*CRMS, "spreadsheets"))
 
     def is_enabled(self, source: str) -> bool:
-        """The practice company has its HubSpot, sheets of contracts and targets, and its bank's rates."""
-        is_practised = self.is_practice and source in ("hubspot", "spreadsheets", "exchange_rates")
+        """The practice company has its CRM, sheets of contracts and targets, and its bank's rates."""
+        is_practised = self.is_practice and source in (*self.practice.crms, "spreadsheets", "exchange_rates")
         return is_practised or getattr(self.sources, source).enabled
 
     def object_rows(self) -> list[dict[str, Any]]:
@@ -314,6 +339,17 @@ def hubspot_token(environ: Mapping[str, str] = os.environ) -> str:
         raise ConfigError(
             f"HubSpot is enabled and {TOKEN_VARIABLE} is not set. "
             f"Create a private app in HubSpot and export {TOKEN_VARIABLE}=<its access token>."
+        )
+    return token
+
+
+def pipedrive_token(environ: Mapping[str, str] = os.environ) -> str:
+    """The secret. Raises ConfigError with the variable's name when it is missing."""
+    token = environ.get(PIPEDRIVE_VARIABLE, "").strip()
+    if not token:
+        raise ConfigError(
+            f"Pipedrive is enabled and {PIPEDRIVE_VARIABLE} is not set. Copy the API token of an admin user "
+            f"(personal preferences, API) and export {PIPEDRIVE_VARIABLE}=<that token>."
         )
     return token
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from ingestion.reads import ProbeResult
 from salesops import config, practice
 from salesops.clock import Clock
 from salesops.config import ConfigError, Settings
@@ -23,6 +24,7 @@ from salesops.layout import DataDirectory
 
 STALE, CONFIGURATION, SOURCE = 1, 2, 3
 LATE_PUBLICATION = timedelta(hours=30)
+CRM_TITLES = {"hubspot": "HubSpot", "pipedrive": "Pipedrive"}
 _READABLE = {"ok": "ok", "absent": "not in this portal"}
 
 
@@ -50,13 +52,15 @@ def main(environ: Mapping[str, str]) -> int:
     _configured(settings, data, environ)
     if settings.is_practice:
         with _practice_copy(settings, data) as company:
-            _hubspot(company.url, company.token, findings)
+            for crm, (url, token) in company.accounts.items():
+                EXAMINED[crm](url, token, findings)
             _exchange_rates(company.rates_url, findings)
-    elif settings.sources.hubspot.enabled:
+    tokens = {"hubspot": config.hubspot_token, "pipedrive": config.pipedrive_token}
+    for crm in [crm for crm in tokens if getattr(settings.sources, crm).enabled]:
         try:
-            _hubspot(settings.sources.hubspot.base_url, config.hubspot_token(environ), findings)
+            EXAMINED[crm](getattr(settings.sources, crm).base_url, tokens[crm](environ), findings)
         except ConfigError as error:
-            _say("HubSpot", "not asked: no token")
+            _say(CRM_TITLES[crm], "not asked: no token")
             findings.add(CONFIGURATION, str(error))
     if settings.sources.spreadsheets.enabled:
         _spreadsheets(settings, data, findings)
@@ -78,7 +82,7 @@ def _configured(settings: Settings, data: DataDirectory, environ: Mapping[str, s
     _say("Company", f"{settings.company_name}, {company.timezone}, {company.currency}, country {company.country}")
     _say("Data directory", f"{data.root}{'' if data.root.exists() else ' (not there yet)'}")
     for source, title in (
-        ("hubspot", "HubSpot"),
+        *CRM_TITLES.items(),
         ("spreadsheets", "Spreadsheets"),
         ("exchange_rates", "Exchange rates"),
     ):
@@ -134,13 +138,41 @@ def _hubspot(base_url: str, token: str, findings: Findings) -> None:
         _say("HubSpot", f"not reachable: {error}")
         findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
         return
+    _probed("hubspot", probes, findings)
+
+
+def _pipedrive(base_url: str, token: str, findings: Findings) -> None:
+    from ingestion.pipedrive import PipedriveSource
+    from ingestion.session import CredentialsError, SourceError
+
+    try:
+        source = PipedriveSource(token, base_url, attempts=2)
+        me = source.greet()
+        company = f"{me.get('company_name', 'unknown')}, currency {me.get('default_currency', 'unknown')}"
+        _say("Pipedrive", f"{base_url} answers: {company}, {source.budget.left or 'unknown'} tokens left today")
+        if not me.get("is_admin"):
+            _say("", "the token's user is no admin: what that user may not see is missing")
+        probes = source.check()
+    except CredentialsError as error:
+        _say("Pipedrive", f"refuses the token: {error}")
+        findings.add(CONFIGURATION, f"check {config.PIPEDRIVE_VARIABLE}: {error}")
+        return
+    except SourceError as error:
+        _say("Pipedrive", f"not reachable: {error}")
+        findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
+        return
+    _probed("pipedrive", probes, findings)
+
+
+def _probed(crm: str, probes: list[ProbeResult], findings: Findings) -> None:
+    """A line for each object, and what to do about those that are not readable."""
     width = max(len(probe.object) for probe in probes)
     for probe in probes:
         needed = ", required" if probe.is_required and probe.state != "ok" else ""
         print(f"  {probe.object:<{width}}  {_READABLE.get(probe.state, probe.reason or probe.state)}{needed}")
         if probe.state not in _READABLE:
             code = SOURCE if probe.is_required or probe.state == "failed" else None
-            advice = f"hubspot.{probe.object}: {probe.reason}"
+            advice = f"{crm}.{probe.object}: {probe.reason}"
             findings.add(code, advice) if code else findings.advice.append(f"{advice}; the night goes on without it")
 
 
@@ -242,3 +274,6 @@ def _hours(age: timedelta) -> str:
 
 def _say(what: str, text: str) -> None:
     print(f"{what + ':':<17} {text}")
+
+
+EXAMINED = {"hubspot": _hubspot, "pipedrive": _pipedrive}

@@ -62,6 +62,7 @@ class Night:
     base_url: str
     token: str
     rates_url: str = ""
+    accounts: dict[str, tuple[str, str]] = field(default_factory=dict)  # other CRMs: address and token
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     objects: list[Any] = field(default_factory=list)
     checks: list[CheckRow] = field(default_factory=list)
@@ -164,6 +165,7 @@ def opened(
     if settings.sources.hubspot.enabled:
         token = config.hubspot_token(environ)
         _refuse_bad_token(base_url, token)
+    accounts = _other_accounts(settings, environ)
     _check_spreadsheets(settings)
     clock = Clock()
     with ExitStack() as stack:
@@ -174,14 +176,17 @@ def opened(
             since = seen and seen - A_MOMENT
             running = practice.running(data.sandbox, settings.practice, today, faults, since, data.practice_drop)
             company = stack.enter_context(running)
-            base_url, token, rates_url = company.url, company.token, company.rates_url
+            base_url, token = company.accounts.get("hubspot", (base_url, token))
+            rates_url, accounts = company.rates_url, company.accounts
             clock = Clock.at_least(max(company.now + practice.MORNING, seen or company.now))
         now = clock.now()
         for option, instant in (("--as-of", event_cut), ("--known-as-of", known_cut)):
             if instant is not None and instant > now:
                 raise ConfigError(f"{option} {instant.isoformat()} is in the future (it is {now:%Y-%m-%dT%H:%M:%SZ})")
         target = (publish_to or data.published).resolve()
-        yield Night(settings, data, clock, event_cut or now, known_cut, target, base_url, token, rates_url)
+        yield Night(
+            settings, data, clock, event_cut or now, known_cut, target, base_url, token, rates_url, accounts=accounts
+        )
 
 
 @contextmanager
@@ -344,6 +349,24 @@ def _refuse_bad_token(base_url: str, token: str) -> None:
     finally:
         if session is not None:
             session.close()
+
+
+def _other_accounts(settings: Settings, environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Address and token of each enabled CRM beside HubSpot. ConfigError where the token is missing or refused."""
+    accounts = {}
+    if settings.sources.pipedrive.enabled:
+        from ingestion.pipedrive import PipedriveSource
+        from ingestion.session import CredentialsError, SourceError
+
+        url, token = settings.sources.pipedrive.base_url, config.pipedrive_token(environ)
+        try:
+            PipedriveSource(token, url, attempts=2).greet()
+        except CredentialsError as error:
+            raise ConfigError(f"{config.PIPEDRIVE_VARIABLE}: {error}") from None
+        except SourceError:
+            pass  # down or limited: the read itself will say so, and the night goes on
+        accounts["pipedrive"] = (url, token)
+    return accounts
 
 
 def _check_spreadsheets(settings: Settings) -> None:

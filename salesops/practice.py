@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 
@@ -41,6 +41,7 @@ class RunningPractice:
     token: str
     rates_url: str
     now: datetime
+    accounts: dict[str, tuple[str, str]] = field(default_factory=dict)  # CRM -> (address, token); the first is `url`
 
 
 @contextmanager
@@ -60,6 +61,8 @@ def running(
     options = ["--size", practice.size, "--seed", str(practice.seed), "--end", today.isoformat(), "--port", "0"]
     if since is not None:
         options += ["--since", since.isoformat()]
+    for crm in practice.crms:
+        options += ["--crm", crm]
     for fault in faults:
         options += ["--fault", fault]
     if drop is not None:
@@ -115,4 +118,5 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> RunningPractice:
     answer = json.loads(line)
     now = datetime.fromisoformat(answer["now"])
     now = now if now.tzinfo else now.replace(tzinfo=UTC)
-    return RunningPractice(answer["url"], answer["token"], answer["rates_url"], now)
+    accounts = {crm: (account["url"], account["token"]) for crm, account in answer["accounts"].items()}
+    return RunningPractice(answer["url"], answer["token"], answer["rates_url"], now, accounts)

@@ -16,7 +16,12 @@ from rich.console import Console
 from salesops.night import Night, Outcome
 from salesops.publication import current_id, reading
 
-TITLES = {"hubspot": "HubSpot", "spreadsheets": "Spreadsheets", "exchange_rates": "Exchange rates"}
+TITLES = {
+    "hubspot": "HubSpot",
+    "pipedrive": "Pipedrive",
+    "spreadsheets": "Spreadsheets",
+    "exchange_rates": "Exchange rates",
+}
 WORST = 5  # offending rows that are printed for a check
 _ALL = "from kpi.{} where period_grain = 'all' and dimension = 'company'"
 HEADLINES = {

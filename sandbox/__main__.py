@@ -12,18 +12,20 @@ import signal
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sandbox import sheets, truth
-from sandbox.faults import parse
-from sandbox.servers import exchange_rates
-from sandbox.servers.hubspot import DEFAULT_TOKEN, serve
+from sandbox.faults import DATA_FAULTS, parse
+from sandbox.servers import exchange_rates, hubspot, pipedrive
 from sandbox.store import iso
 from sandbox.world import LIVED_DAYS, SIZES, World, load
 
 ZONE = "Europe/Stockholm"
+CRMS: dict[str, Any] = {"hubspot": hubspot, "pipedrive": pipedrive}
 SILENT_DAYS = 9  # more than a working week without an event, wherever it begins
 
 
@@ -43,7 +45,10 @@ def _arguments() -> argparse.Namespace:
         if name == "serve":
             command.add_argument("--port", type=int, default=0)
             command.add_argument("--drop", type=Path, help="folder for the sheets of contracts and targets")
-            command.add_argument("--token", default=DEFAULT_TOKEN)
+            command.add_argument("--token", help="of the first CRM")
+            command.add_argument(
+                "--crm", action="append", choices=sorted(CRMS), help="how it is served (default: hubspot)"
+            )
             command.add_argument("--fault", action="append", default=[], metavar="NAME")
             command.add_argument("--limits", action="store_true", help="hold the vendor's rate limits")
             command.add_argument("--parent-pid", type=int, default=os.getppid())
@@ -99,20 +104,29 @@ def run_server(arguments: argparse.Namespace) -> None:
         world.outside_clock = round(arguments.since.timestamp() * 1000)
     if silent_days := sum(int(fault.argument or SILENT_DAYS) for fault in faults if fault.name == "stale"):
         world.be_silent(silent_days).save(arguments.state)
+    crms = arguments.crm or ["hubspot"]
     ready = {"now": iso(world.now), "end": world.end.isoformat(), "pid": os.getpid()}
-    with (
-        (arguments.state / "requests.jsonl").open("w", buffering=1) as log,
-        serve(world, arguments.fault, arguments.port, arguments.token, arguments.limits) as portal,
-        exchange_rates.serve(
-            world.rates,
-            lambda: datetime.fromtimestamp(world.now / 1000, UTC),
-            [spec for spec in arguments.fault if exchange_rates.concerns(spec)],
-        ) as bank,
-    ):
-        portal.log_file = log
-        portal.on_tick = lambda: _keep(world, arguments)
+    with ExitStack() as stack:
+        log = stack.enter_context((arguments.state / "requests.jsonl").open("w", buffering=1))
+        accounts = {}
+        for place, crm in enumerate(crms):
+            token = arguments.token if arguments.token and not place else CRMS[crm].DEFAULT_TOKEN
+            server = CRMS[crm].serve(world, [], arguments.port if not place else 0, token, arguments.limits)
+            portal = stack.enter_context(server)
+            # what faults do to the records happens once, whatever serves them
+            portal.set_faults([spec for spec in arguments.fault if not place or parse(spec).name not in DATA_FAULTS])
+            portal.log_file = log
+            portal.on_tick = lambda: _keep(world, arguments)
+            accounts[crm] = {"url": portal.url, "token": portal.token}
+        bank = stack.enter_context(
+            exchange_rates.serve(
+                world.rates,
+                lambda: datetime.fromtimestamp(world.now / 1000, UTC),
+                [spec for spec in arguments.fault if exchange_rates.concerns(spec)],
+            )
+        )
         _keep(world, arguments)
-        print(json.dumps({"url": portal.url, "token": portal.token, "rates_url": bank.url, **ready}), flush=True)
+        print(json.dumps(accounts[crms[0]] | {"rates_url": bank.url, "accounts": accounts} | ready), flush=True)
         stopped.wait()
 
 

@@ -51,6 +51,8 @@ ANSWER_FAULTS = {
     "concurrent_limit": (3, 2),
     "query_timeout": (1, 1),
     "job_failed": (1, 1),
+    # Pipedrive's own
+    "cursor_reset": (1, 1),
 }
 DATA_FAULTS = ("duplicates", "dirty_values", "restamp", "stale")
 _SPEC = re.compile(r"(?P<name>[a-z_]+)(:(?P<argument>[^@]+))?(@(?P<nth>\d+)(x(?P<times>\d+))?)?$")
@@ -69,7 +71,9 @@ class Fault:
     def hits(self, path: str) -> bool:
         """Count a call and say whether this one is hit."""
         if self.name == "missing_scope":
-            meant = concerns(path, self.argument)
+            meant = concerns(path, self.argument) or (path.startswith(("/api/v", "/v1/")) and self.argument in path)
+        elif self.name == "cursor_reset":
+            meant = "cursor=" in path and self.argument in path
         else:
             meant = self.name not in DATA_FAULTS and self.argument in path
         if not meant:

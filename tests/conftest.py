@@ -76,7 +76,9 @@ def environment_of(folder: Path, configuration: str) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "salesops.toml"
     path.write_text(configuration)
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SALESOPS_", "HUBSPOT_", "DAGSTER_"))}
+    kept = {
+        k: v for k, v in os.environ.items() if not k.startswith(("SALESOPS_", "HUBSPOT_", "PIPEDRIVE_", "DAGSTER_"))
+    }
     return kept | {"SALESOPS_CONFIG": str(path), "SALESOPS_DATA": str(folder / "data"), "COLUMNS": "80"}
 
 

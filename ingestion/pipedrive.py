@@ -223,7 +223,8 @@ def _stream_read(
         for path in stream.paths:
             for body, rows in walk(path, stream.params):
                 spool.add_page(body, rows)
-                listed.update(str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id"))
+                if since is not None:  # a first night has nothing to miss
+                    listed.update(str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id"))
                 if changed is not None:
                     _note_changed(changed, rows, since, known.live)
         if scan and since is not None and not walker.lost:
@@ -328,7 +329,7 @@ def _list_read(source: PipedriveSource, name: str, run_id: str, now: datetime) -
             if isinstance(row, dict) and row.get(key) is not None:
                 hashed = {k: v for k, v in row.items() if k not in ("update_time", "modified", "last_login")}
                 at = row.get("update_time") or row.get("modified")
-                deleted = bool(row.get("is_deleted") or row.get("deleted_flag"))
+                deleted = name != "account_info" and bool(row.get("is_deleted") or row.get("deleted_flag"))
                 spool.add_row(str(row[key]), row, hashed=hashed, version_at=at, is_deleted=deleted)
             else:
                 spool.refuse(f"no {key}", column_name=key, value=orjson.dumps(row).decode()[:500])

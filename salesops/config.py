@@ -282,6 +282,16 @@ class Settings(_Section):
     contracts: Contracts = Contracts()
     practice: Practice = Practice()
 
+    @model_validator(mode="after")
+    def _has_marts(self) -> Self:
+        """Pipedrive is landed, and no mart is built from it yet: alone it would publish an empty company."""
+        beside = self.sources.hubspot.enabled or self.sources.spreadsheets.enabled
+        if self.sources.pipedrive.enabled and not beside:
+            raise ValueError("sources.pipedrive is landed but no mart reads it yet; enable hubspot or spreadsheets too")
+        if "hubspot" not in self.practice.crms:
+            raise ValueError("practice.crms must name hubspot: no mart reads another CRM yet")
+        return self
+
     @property
     def company_name(self) -> str:
         """What readers see: a real company that gave no name must not pass for the practice one."""

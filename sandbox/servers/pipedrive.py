@@ -374,7 +374,7 @@ class _Handler(Handler):
             case ["users"]:
                 return Answer(200, {"success": True, "data": [render.user(owner) for owner in portal.world.owners]})
             case ["users", "me"]:
-                me = render.user(portal.world.owners[0]) | {"is_you": True, "company_id": 4_711}
+                me = render.user(portal.world.sellers()[0]) | {"is_you": True, "company_id": 4_711}
                 me |= {"company_name": "Flow Factory", "company_domain": "flowfactory", "company_country": "SE"}
                 return Answer(200, {"success": True, "data": me})
             case ["legacyTeams"]:

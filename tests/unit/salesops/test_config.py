@@ -84,6 +84,11 @@ def test_the_example_names_every_key():
         ("[sources.exchange_rates]\nkey = 'x'", "sources.exchange_rates.key", "base_url"),
         ("[freshness.exchange_rates.rates]\nwarn_hours = 1", "rates", "reference_rates"),
         ("[practice]\nsize = 'huge'", "practice.size", "'small'"),
+        ("[practice]\ncrms = ['pipedrive']", "practice.crms", "must name hubspot"),
+        ("[practice]\ncrms = ['pipdrive']", "practice.crms", "'pipedrive'"),
+        ("[sources.pipedrive]\nenabled = true", "sources.pipedrive", "enable hubspot or spreadsheets too"),
+        ("[sources.pipedrive]\ntokens_per_night = 0", "sources.pipedrive.tokens_per_night", "greater than 0"),
+        ("[freshness.pipedrive.contacts]\nwarn_hours = 1", "contacts", "persons"),
     ],
 )
 def test_a_wrong_value_names_the_key_and_what_is_accepted(tmp_path, text, key, accepted):
@@ -168,3 +173,9 @@ def test_a_company_names_its_own_properties_for_the_rules_and_keeps_the_other_de
     assert properties["next_step"] == "hs_next_step"
     assert "deal_properties" in refused(tmp_path, table + '{ signature = "x" }\n')
     assert "deal_properties" in refused(tmp_path, table + "{ signed_date = \"x', 'y\" }\n")
+
+
+def test_a_missing_pipedrive_token_names_its_variable():
+    with pytest.raises(config.ConfigError, match="PIPEDRIVE_API_TOKEN"):
+        config.pipedrive_token({"PIPEDRIVE_API_TOKEN": "  "})
+    assert config.pipedrive_token({"PIPEDRIVE_API_TOKEN": " abc "}) == "abc"

@@ -20,13 +20,21 @@ from salesops.night import ROOT, Night
 
 OWNER = "team:sales-operations"
 CRM_MUST_HAVE = {"hubspot": ("deals", "owners", "pipelines"), "pipedrive": ("deals", "users", "pipelines", "stages")}
+CRM_MUST_HAVE |= {"salesforce": ("opportunities", "users", "stages")}
 KINDS = {
     "hubspot": {"hubspot", "duckdb"},
+    "salesforce": {"salesforce", "duckdb"},
     "pipedrive": {"pipedrive", "duckdb"},
     "spreadsheets": {"excel", "duckdb"},
     "exchange_rates": {"xml", "duckdb"},
 }
-TITLES = {"hubspot": "HubSpot", "pipedrive": "Pipedrive", "spreadsheets": "Spreadsheet", "exchange_rates": "ECB"}
+TITLES = {
+    "hubspot": "HubSpot",
+    "salesforce": "Salesforce",
+    "pipedrive": "Pipedrive",
+    "spreadsheets": "Spreadsheet",
+    "exchange_rates": "ECB",
+}
 READ_FROM = TITLES | {"spreadsheets": "the spreadsheets", "exchange_rates": "the European Central Bank"}
 REFUSED = tuple(f"{name} was refused (401)" for name in (TOKEN_VARIABLE, PIPEDRIVE_VARIABLE))  # as the session says
 BOOKS = {
@@ -109,6 +117,7 @@ def _read(source: str, night: Night) -> Iterator[ObjectResult]:
 
     readers: dict[str, Callable[[Night], Iterator[ObjectResult]]] = {
         "hubspot": _read_hubspot,
+        "salesforce": _read_salesforce,
         "pipedrive": _read_pipedrive,
         "spreadsheets": _read_spreadsheets,
         "exchange_rates": _read_exchange_rates,
@@ -134,6 +143,26 @@ def _read_hubspot(night: Night) -> Iterator[ObjectResult]:
         extra_history=settings.extra_history,
     )
     return sync_hubspot(night.warehouse, source, night.run_id, now)
+
+
+def _read_salesforce(night: Night) -> Iterator[ObjectResult]:
+    from ingestion.salesforce import SalesforceSource, sync_salesforce
+    from ingestion.salesforce_client import Login
+
+    settings, (base_url, held) = night.settings.sources.salesforce, night.accounts["salesforce"]
+    source = SalesforceSource(
+        Login.of(held),
+        base_url,
+        night.data.spool,
+        api_version=settings.api_version,
+        daily_share=settings.daily_share,
+        bulk_above=settings.bulk_above,
+        id_scan=settings.id_scan,
+    )
+    try:
+        yield from sync_salesforce(night.warehouse, source, night.run_id, night.clock.now())
+    finally:
+        source.client.close()
 
 
 def _read_pipedrive(night: Night) -> Iterator[ObjectResult]:

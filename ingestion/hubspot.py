@@ -20,11 +20,11 @@ import duckdb
 import orjson
 
 from ingestion import merges
-from ingestion.hubspot_reader import Known, ObjectReader, is_due, read_pages
+from ingestion.hubspot_reader import Known, ObjectReader, read_pages
 from ingestion.hubspot_streams import ACCOUNT_INFO, REQUIRED, SCOPES, SMALL_LISTS, SOURCE, STREAMS, SmallList, Stream
 from ingestion.landing import Batch, ObjectResult, Spool, prepare
 from ingestion.objects import find
-from ingestion.reads import Connect, ProbeResult, Read, ReadObject, land_or_record, metered
+from ingestion.reads import Connect, ProbeResult, Read, ReadObject, is_due, land_or_record, metered
 from ingestion.session import (
     CredentialsError,
     MissingScopeError,

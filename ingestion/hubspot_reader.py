@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -298,8 +298,3 @@ def _failed_ids(content: dict[str, Any]) -> set[str]:
 
 def _milliseconds(instant: datetime) -> str:
     return str(round(instant.timestamp() * 1000))
-
-
-def is_due(last: datetime | None, now: datetime, every: str) -> bool:
-    """`nightly` always; `weekly` when a week (less an hour, so that a late start does not cost a day) has passed."""
-    return every == "nightly" or last is None or now - last >= timedelta(days=7, hours=-1)

@@ -18,9 +18,10 @@ import orjson
 
 from ingestion import merges
 from ingestion.landing_parts import Landing, land_history, land_links, lines, one
+from ingestion.landing_tables import insert_table, land_table_history
 from ingestion.objects import RawObject
 from ingestion.raw_tables import prepare
-from ingestion.spool import RECORDS, ROWS, Form, Spool
+from ingestion.spool import RECORDS, ROWS, TABLE, Form, Spool
 
 __all__ = ["Batch", "BatchResult", "ObjectResult", "Spool", "land", "prepare", "record_failure", "write_settings"]
 
@@ -160,7 +161,11 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
     if spool.is_complete and not was_empty:
         tombstones += _append_vanished(connection, batch, batch_id)
     _prune(connection, entry.table, batch_id, was_empty)
-    history = land_history(connection, entry, spool, landing) if entry.has_history else 0
+    history = 0
+    if entry.has_history:
+        history = land_history(connection, entry, spool, landing) + land_table_history(
+            connection, entry, spool, landing
+        )
     links = sum(land_links(connection, entry, spool, target, landing) for target in sorted(spool.link_targets))
     _quarantine(connection, batch, batch_id)
     appended, deletions = connection.execute(
@@ -204,7 +209,7 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_i
 
     Measured the other way round (a temporary table first): every payload was written twice.
     """
-    landing = {"batch_id": batch_id, "now": batch.now}
+    landing: Landing = {"batch_id": batch_id, "now": batch.now}
     if path := batch.spool.path(ROWS):
         connection.execute(
             f"""insert into {batch.entry.table}
@@ -222,6 +227,8 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_i
     path = batch.spool.path(RECORDS)
     if path and batch.spool.top_keys:  # pages may all have been empty
         connection.execute(_records_sql(batch, path), landing)
+    if table := batch.spool.tables.get(TABLE):
+        insert_table(connection, batch.entry, batch.spool, table, _volatile(batch), landing)
 
 
 def _records_sql(batch: Batch, path: Any) -> str:

@@ -45,6 +45,18 @@ HUBSPOT = (
     RawObject("hubspot", "account_info"),
 )
 
+SALESFORCE = (
+    *(RawObject("salesforce", name, has_history=True) for name in ("opportunities", "accounts", "contacts", "leads")),
+    *(
+        RawObject("salesforce", name)
+        for name in (
+            *("line_items", "contact_roles", "tasks", "events", "email_messages", "campaigns", "campaign_members"),
+            *("products", "users", "user_roles", "stages", "lead_statuses", "record_types", "sales_processes"),
+            *("currencies", "conversion_rates", "organization", "fields"),
+        )
+    ),
+)
+
 PIPEDRIVE = (
     RawObject("pipedrive", "deals", has_history=True, links=("persons",)),
     *(
@@ -67,7 +79,7 @@ SPREADSHEETS = tuple(
 
 EXCHANGE_RATES = (RawObject("exchange_rates", "reference_rates"),)
 
-ALL_OBJECTS = HUBSPOT + PIPEDRIVE + SPREADSHEETS + EXCHANGE_RATES
+ALL_OBJECTS = HUBSPOT + SALESFORCE + PIPEDRIVE + SPREADSHEETS + EXCHANGE_RATES
 
 
 def find(source: str, name: str) -> RawObject:

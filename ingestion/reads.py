@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -80,3 +80,8 @@ def land_or_record(
         record_failure(connection, source, name, recorded, reason, run_id, now, cost | {"seconds": read.seconds})
     shown = "empty" if state == "absent" else state
     return ObjectResult(source, name, shown, reason, seconds=read.seconds, **cost)
+
+
+def is_due(last: datetime | None, now: datetime, every: str) -> bool:
+    """`nightly` always; `weekly` when a week (less an hour, so that a late start does not cost a day) has passed."""
+    return every == "nightly" or last is None or now - last >= timedelta(days=7, hours=-1)

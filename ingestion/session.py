@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import random
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ RETRIED_STATUSES = frozenset({408, 423, 429, 477, 500, 502, 503, 504, *range(520
 LONGEST_WAIT_SECONDS = 300  # a vendor that asks for more is reported, not waited for
 USER_AGENT = "salesops-warehouse"
 DAILY_BUDGETS = ("X-Daily-RateLimit-Token-Remaining", "X-Daily-Requests-Left")  # 0: nothing more until midnight
+RENEWALS = 2  # times that one request gets a new token
 PAGE_ATTEMPTS = 4  # times that a page which came back broken is asked for, each with its own bounded retries
 
 
@@ -50,9 +51,10 @@ class SlowSourceError(TransientSourceError):
 class PermanentSourceError(SourceError):
     """Asking again gives the same: a refused request, an answer that is not what the protocol says."""
 
-    def __init__(self, message: str, status: int | None = None):
+    def __init__(self, message: str, status: int | None = None, code: str | None = None):
         super().__init__(message)
         self.status = status
+        self.code = code  # the vendor's own word for it, where it has one
 
 
 class CredentialsError(PermanentSourceError):
@@ -62,8 +64,8 @@ class CredentialsError(PermanentSourceError):
 class MissingScopeError(PermanentSourceError):
     """403: the credentials are good and may not read this. `scope` names what to grant, as the vendor says it."""
 
-    def __init__(self, scope: str, message: str):
-        super().__init__(message, status=403)
+    def __init__(self, scope: str, message: str, code: str | None = None):
+        super().__init__(message, 403, code)
         self.scope = scope
 
 
@@ -83,6 +85,12 @@ class _BearerToken(AuthBase):
         self.__token = token
         self._origin = origin
         self._header = header
+        self.renewals = 0
+
+    def replace(self, token: str) -> None:
+        """From now on this token: the one before has expired."""
+        self.__token = token
+        self.renewals += 1
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if _origin(request.url or "") == self._origin:
@@ -100,6 +108,8 @@ class _BearerToken(AuthBase):
 
 class _NoToken(AuthBase):
     """For a source that is open to everyone: nothing is added, also not what a .netrc file has for the host."""
+
+    renewals = 0
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
@@ -122,6 +132,7 @@ class SourceSession:
         token_name: str = "",
         token_header: str | None = None,
         watch: Callable[[Mapping[str, str]], None] | None = None,
+        renew: Callable[[], str] | None = None,
         rate_per_second: float | None = None,
         search_per_second: float | None = None,
         search_paths: tuple[str, ...] = (),
@@ -136,6 +147,8 @@ class SourceSession:
         if token is not None:
             self._auth = _BearerToken(_checked_token(token, token_name), self._origin, token_header)
         self._watch = watch  # is shown the headers of every answer: vendors say there what is left of a budget
+        self._renew = renew  # gives a new token when one expires in the middle of a read
+        self._renewing = threading.Lock()
         self._token_name = token_name
         self._timeout = timeout_seconds
         self._backoff = backoff_seconds
@@ -171,6 +184,10 @@ class SourceSession:
         """POST as a read: the body is a query, so it is as repeatable as a GET."""
         return self._page("POST", path, require, json=body)
 
+    def post_form(self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Page:
+        """POST fields of a form, for a token. The answer is any JSON object, also one that says why not (400, 401)."""
+        return self._page("POST", path, None, data=dict(form), headers=dict(headers or {}), accepted=(200, 400, 401))
+
     def download(self, path: str, read: Callable[[bytes], T], since: str | None = None) -> Download[T] | None:
         """The file at `path` as `read` takes it; None when it did not change `since` the stamp that it bore last.
 
@@ -183,7 +200,7 @@ class SourceSession:
             answer, body = self._send("GET", path, label, accepted, headers=headers)
             if answer.status_code == 304:
                 return None
-            return Download(read(body), answer.headers.get("Last-Modified"))
+            return Download(read(body), answer.headers.get("Last-Modified"), answer.headers)
 
         return self._whole(label, ask)
 
@@ -271,6 +288,25 @@ class SourceSession:
     def _send(
         self, method: str, path: str, label: str, accepted: tuple[int, ...] = (200, 207), **arguments: Any
     ) -> tuple[requests.Response, bytes]:
+        for _ in range(RENEWALS + 1):  # several, as another thread's session may have been ended in between
+            renewals = self._auth.renewals
+            answer, body = self._exchange(method, path, label, **arguments)
+            if answer.status_code != 401 or not self._renewed(renewals):
+                break
+        if answer.status_code not in accepted:
+            self._refuse(answer, body, label)
+        return answer, body
+
+    def _renewed(self, seen: int) -> bool:
+        """Whether there is a newer token than the one that was refused; one thread gets it for all."""
+        if self._renew is None or not isinstance(self._auth, _BearerToken):
+            return False
+        with self._renewing:
+            if self._auth.renewals == seen:
+                self._auth.replace(_checked_token(self._renew(), self._token_name))
+        return True
+
+    def _exchange(self, method: str, path: str, label: str, **arguments: Any) -> tuple[requests.Response, bytes]:
         meter = getattr(self._local, "meter", None) or Meter()
         meter.requests += 1
         try:
@@ -294,8 +330,6 @@ class SourceSession:
         meter.bytes += len(body)
         if len(body) > self._max_bytes:
             raise PermanentSourceError(f"{label}: answer larger than {self._max_bytes} bytes")
-        if answer.status_code not in accepted:
-            self._refuse(answer, body, label)
         return answer, body
 
     def _refuse(self, answer: requests.Response, body: bytes, label: str) -> None:
@@ -304,14 +338,16 @@ class SourceSession:
         message = self._auth.scrub(str(details.get("message") or details.get("error") or answer.reason or ""))[:300]
         if status == 401 and self._token_name:
             raise CredentialsError(f"{label}: {self._token_name} was refused (401): {message}", status)
+        code = str(details["errorCode"]) if details.get("errorCode") else None
         if status == 403 and self._token_name:
             scope = ", ".join(_scopes(details)) or "unknown"
-            raise MissingScopeError(scope, f"{label}: not permitted (403), scope needed: {scope}")
+            why = f"{code}: {message}" if code else f"scope needed: {scope}"
+            raise MissingScopeError(scope, f"{label}: not permitted (403), {why}", code)
         if status in RETRIED_STATUSES:
             raise TransientSourceError(f"{label}: HTTP {status} after bounded retries: {message}")
         if 300 <= status < 400:
             raise PermanentSourceError(f"{label}: redirect (HTTP {status}) refused", status)
-        raise PermanentSourceError(f"{label}: HTTP {status}: {message}", status)
+        raise PermanentSourceError(f"{label}: HTTP {status}: {f'{code}: ' if code else ''}{message}", status, code)
 
 
 class _SearchAdapter(LimiterAdapter):
@@ -337,6 +373,7 @@ class Download(Generic[T]):
 
     content: T
     last_modified: str | None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -384,6 +421,8 @@ def _error_details(body: bytes) -> dict[str, Any]:
         details = orjson.loads(body)
     except orjson.JSONDecodeError:
         return {}
+    if isinstance(details, list) and details:  # several errors, or one in a list: the first is what to say
+        details = details[0]
     return details if isinstance(details, dict) else {}
 
 

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-RECORDS, HISTORIES, ROWS = "records", "histories", "rows"
+RECORDS, HISTORIES, ROWS, TABLE = "records", "histories", "rows", "table"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,20 @@ class Form:
 HUBSPOT_FORM = Form()
 
 
+@dataclass
+class Table:
+    """Rows of flat fields, the same whether they came as JSON pages or as CSV. `columns`: field -> the vendor's type.
+
+    `parent`: what the vendor calls the column that is `Parent` here, of rows of history.
+    """
+
+    name: str
+    columns: dict[str, str]
+    parent: str = ""
+    rows: int = 0
+    csv_header: bytes = b""
+
+
 class Spool:
     """One object's answers of one run. The directory is emptied first: what a killed run left there never counts."""
 
@@ -51,6 +65,7 @@ class Spool:
         self.top_keys: set[str] = set()
         self.shapes: set[tuple[str, ...]] = set()
         self.link_targets: set[str] = set()
+        self.tables: dict[str, Table] = {}
         self.is_complete = False  # True: every record that is not here is gone
 
     def add_page(self, body: bytes, results: list[Any]) -> None:
@@ -71,6 +86,28 @@ class Spool:
         if not self.has_watched:
             self.has_watched = any(r[nested].get(name) for name in self.watched for r in good)
         self._write(RECORDS, body)
+
+    def add_rows_of(self, table: Table, body: bytes, count: int) -> None:
+        """A page of flat records, under the form's key for them."""
+        self._count(table, count)
+        self._write(table.name, body)
+
+    def add_csv_of(self, table: Table, body: bytes, count: int) -> None:
+        """A page of CSV with its titles; those of later pages are dropped. ValueError where they differ."""
+        header, _, rows = body.partition(b"\n")
+        if table.csv_header and header != table.csv_header:
+            raise ValueError(f"{table.name}: a later page has other columns")
+        self._count(table, count)
+        name = f"{table.name}.csv"
+        if name not in self._files:
+            self._files[name] = (self.directory / name).open("wb", buffering=1 << 20)
+        self._files[name].write(rows if table.csv_header else body)
+        table.csv_header = header
+
+    def _count(self, table: Table, count: int) -> None:
+        table.rows += count
+        self.rows_read += count if table.name == TABLE else 0
+        self.tables[table.name] = table
 
     def add_histories(self, body: bytes) -> None:
         """A page of records of which only `id` and `propertiesWithHistory` count."""
@@ -113,7 +150,7 @@ class Spool:
         if handle is None:
             return None
         handle.flush()
-        return self.directory / f"{name}.jsonl"
+        return Path(handle.name)
 
     def remove(self) -> None:
         for handle in self._files.values():

@@ -24,9 +24,10 @@ from ingestion.objects import ALL_OBJECTS
 
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"
 PIPEDRIVE_VARIABLE = "PIPEDRIVE_API_TOKEN"
-CRMS = ("hubspot", "pipedrive")
+CRMS = ("hubspot", "salesforce", "pipedrive")
 REQUIRED_OBJECTS = {
     "hubspot": ("deals", "contacts", "companies", "owners", "pipelines"),
+    "salesforce": ("opportunities", "accounts", "contacts", "users", "stages"),
     "pipedrive": ("deals", "persons", "organizations", "users", "pipelines", "stages"),
     "spreadsheets": (),
     "exchange_rates": (),
@@ -34,10 +35,14 @@ REQUIRED_OBJECTS = {
 
 HubSpotObject = Literal["contacts", "companies", "deals", "leads", "calls", "emails", "meetings", "notes", "tasks"]
 PipedriveObject = Literal["deals", "persons", "organizations", "activities", "leads", "notes"]
-Crm = Literal["hubspot", "pipedrive"]
+Crm = Literal["hubspot", "salesforce", "pipedrive"]
 OnError = Literal["block", "flag"]
 Phase = Literal["early", "qualified", "proposal", "negotiation"]
 Positive = Annotated[float, Field(gt=0)]
+
+
+if typing.TYPE_CHECKING:
+    from ingestion.salesforce_client import Login
 
 
 class ConfigError(Exception):
@@ -133,6 +138,34 @@ class HubSpotSettings(_Section):
         return _checked_url(value, "https://api.hubapi.com")
 
 
+class SalesforceSettings(_Section):
+    """An org, read by a connected app: client credentials, or a signed assertion for `username`."""
+
+    enabled: bool = True
+    base_url: str = ""
+    username: str = ""
+    audience: str = "https://login.salesforce.com"
+    api_version: Annotated[str, Field(pattern=r"^[0-9]{2}\.0$")] = "61.0"
+    daily_share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    bulk_above: Annotated[int, Field(gt=0)] = 50_000
+    id_scan: dict[str, Literal["nightly", "weekly"]] = {}
+
+    @field_validator("base_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        return _checked_url(value, "https://acme.my.salesforce.com")
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.enabled and not self.base_url:
+            raise ValueError("base_url is missing: the org's own address, such as https://acme.my.salesforce.com")
+        known = [entry.name for entry in ALL_OBJECTS if entry.source == "salesforce"]
+        for name in self.id_scan:
+            if name not in known:
+                raise ValueError(f"id_scan: no object {name!r}; accepted: {', '.join(known)}")
+        return self
+
+
 class PipedriveSettings(_Section):
     enabled: bool = True
     base_url: str = "https://api.pipedrive.com"
@@ -167,6 +200,7 @@ class Sources(_Section):
     """A table that is present is enabled unless it says otherwise; one that is absent is not asked."""
 
     hubspot: HubSpotSettings = HubSpotSettings(enabled=False)
+    salesforce: SalesforceSettings = SalesforceSettings(enabled=False)
     pipedrive: PipedriveSettings = PipedriveSettings(enabled=False)
     spreadsheets: SpreadsheetSettings = SpreadsheetSettings(enabled=False)
     exchange_rates: ExchangeRateSettings = ExchangeRateSettings(enabled=False)
@@ -221,6 +255,7 @@ class Freshness(FreshnessRule):
     """Thresholds for every object but exchange rates; `[freshness.<source>.<object>]` overrides them."""
 
     hubspot: dict[str, FreshnessRule] = {}
+    salesforce: dict[str, FreshnessRule] = {}
     pipedrive: dict[str, FreshnessRule] = {}
     spreadsheets: dict[str, FreshnessRule] = {}
     exchange_rates: dict[str, FreshnessRule] = {}
@@ -284,10 +319,12 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _has_marts(self) -> Self:
-        """Pipedrive is landed, and no mart is built from it yet: alone it would publish an empty company."""
+        """Other CRMs are landed, and no mart is built from them yet: alone they would publish an empty company."""
         beside = self.sources.hubspot.enabled or self.sources.spreadsheets.enabled
-        if self.sources.pipedrive.enabled and not beside:
-            raise ValueError("sources.pipedrive is landed but no mart reads it yet; enable hubspot or spreadsheets too")
+        for crm in CRMS[1:]:
+            if getattr(self.sources, crm).enabled and not beside:
+                why = "is landed but no mart reads it yet; enable hubspot or spreadsheets too"
+                raise ValueError(f"sources.{crm} {why}")
         if "hubspot" not in self.practice.crms:
             raise ValueError("practice.crms must name hubspot: no mart reads another CRM yet")
         return self
@@ -362,6 +399,24 @@ def pipedrive_token(environ: Mapping[str, str] = os.environ) -> str:
             f"(personal preferences, API) and export {PIPEDRIVE_VARIABLE}=<that token>."
         )
     return token
+
+
+def salesforce_login(settings: SalesforceSettings, environ: Mapping[str, str] = os.environ) -> Login:
+    """Who reads the org. Raises ConfigError with the variable's name when a part is missing."""
+    from ingestion.salesforce_client import CLIENT_ID, CLIENT_SECRET, PRIVATE_KEY, Login
+
+    given = {name: environ.get(name, "").strip() for name in (CLIENT_ID, CLIENT_SECRET, PRIVATE_KEY)}
+    needed = CLIENT_SECRET if not settings.username else PRIVATE_KEY
+    for name in (CLIENT_ID, needed):
+        if not given[name]:
+            raise ConfigError(f"Salesforce is enabled and {name} is not set (see the table in README.md)")
+    if not settings.username:
+        return Login(given[CLIENT_ID], given[CLIENT_SECRET])
+    try:
+        key = Path(given[PRIVATE_KEY]).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{PRIVATE_KEY} names a file that cannot be read: {type(error).__name__}") from None
+    return Login(given[CLIENT_ID], private_key=key, username=settings.username, audience=settings.audience)
 
 
 def data_directory(environ: Mapping[str, str] = os.environ) -> Path:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -22,9 +24,12 @@ from salesops.clock import Clock
 from salesops.config import ConfigError, Settings
 from salesops.layout import DataDirectory
 
+if TYPE_CHECKING:
+    from ingestion.salesforce_client import Login
+
 STALE, CONFIGURATION, SOURCE = 1, 2, 3
 LATE_PUBLICATION = timedelta(hours=30)
-CRM_TITLES = {"hubspot": "HubSpot", "pipedrive": "Pipedrive"}
+CRM_TITLES = {"hubspot": "HubSpot", "salesforce": "Salesforce", "pipedrive": "Pipedrive"}
 _READABLE = {"ok": "ok", "absent": "not in this portal"}
 
 
@@ -55,7 +60,11 @@ def main(environ: Mapping[str, str]) -> int:
             for crm, (url, token) in company.accounts.items():
                 EXAMINED[crm](url, token, findings)
             _exchange_rates(company.rates_url, findings)
-    tokens = {"hubspot": config.hubspot_token, "pipedrive": config.pipedrive_token}
+    tokens: dict[str, Callable[[Mapping[str, str]], Any]] = {
+        "hubspot": config.hubspot_token,
+        "salesforce": partial(config.salesforce_login, settings.sources.salesforce),
+        "pipedrive": config.pipedrive_token,
+    }
     for crm in [crm for crm in tokens if getattr(settings.sources, crm).enabled]:
         try:
             EXAMINED[crm](getattr(settings.sources, crm).base_url, tokens[crm](environ), findings)
@@ -162,6 +171,29 @@ def _pipedrive(base_url: str, token: str, findings: Findings) -> None:
         findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
         return
     _probed("pipedrive", probes, findings)
+
+
+def _salesforce(base_url: str, held: Login | str, findings: Findings) -> None:
+    from ingestion.salesforce import SalesforceSource
+    from ingestion.salesforce_client import Login
+    from ingestion.session import CredentialsError, SourceError
+
+    source = SalesforceSource(Login.of(held), base_url, attempts=2)
+    try:
+        probes = source.check()
+    except CredentialsError as error:
+        _say("Salesforce", f"refuses the credentials: {error}")
+        findings.add(CONFIGURATION, f"check the SALESFORCE_ variables: {error}")
+        return
+    except SourceError as error:
+        _say("Salesforce", f"not readable: {error}")
+        findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
+        return
+    finally:
+        source.client.close()
+    budget = source.client.budget
+    _say("Salesforce", f"{base_url} answers: {budget.used} of {budget.most} requests of 24 hours used")
+    _probed("salesforce", probes, findings)
 
 
 def _probed(crm: str, probes: list[ProbeResult], findings: Findings) -> None:
@@ -276,4 +308,4 @@ def _say(what: str, text: str) -> None:
     print(f"{what + ':':<17} {text}")
 
 
-EXAMINED = {"hubspot": _hubspot, "pipedrive": _pipedrive}
+EXAMINED = {"hubspot": _hubspot, "salesforce": _salesforce, "pipedrive": _pipedrive}

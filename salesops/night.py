@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ingestion import landing
 from salesops import config, practice
 from salesops.clock import Clock, parse_instant
-from salesops.config import ConfigError, Settings
+from salesops.config import ConfigError, SalesforceSettings, Settings
 from salesops.layout import DataDirectory
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Night:
     base_url: str
     token: str
     rates_url: str = ""
-    accounts: dict[str, tuple[str, str]] = field(default_factory=dict)  # other CRMs: address and token
+    accounts: dict[str, tuple[str, Any]] = field(default_factory=dict)  # other CRMs: address, and token or login
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     objects: list[Any] = field(default_factory=list)
     checks: list[CheckRow] = field(default_factory=list)
@@ -351,9 +351,9 @@ def _refuse_bad_token(base_url: str, token: str) -> None:
             session.close()
 
 
-def _other_accounts(settings: Settings, environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def _other_accounts(settings: Settings, environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     """Address and token of each enabled CRM beside HubSpot. ConfigError where the token is missing or refused."""
-    accounts = {}
+    accounts: dict[str, tuple[str, Any]] = {}
     if settings.sources.pipedrive.enabled:
         from ingestion.pipedrive import PipedriveSource
         from ingestion.session import CredentialsError, SourceError
@@ -366,7 +366,25 @@ def _other_accounts(settings: Settings, environ: Mapping[str, str]) -> dict[str,
         except SourceError:
             pass  # down or limited: the read itself will say so, and the night goes on
         accounts["pipedrive"] = (url, token)
+    if settings.sources.salesforce.enabled:
+        org = settings.sources.salesforce
+        accounts["salesforce"] = (org.base_url, config.salesforce_login(org, environ))
+        _refuse_bad_login(org, *accounts["salesforce"])
     return accounts
+
+
+def _refuse_bad_login(settings: SalesforceSettings, base_url: str, login: Any) -> None:
+    """Sign in once: credentials that the org refuses stop the night before it writes anything."""
+    from ingestion.salesforce_client import OrgClient
+    from ingestion.session import CredentialsError, SourceError
+
+    client = OrgClient(base_url, login, settings.api_version, settings.daily_share, attempts=2)
+    try:
+        client.session.close()
+    except CredentialsError as error:
+        raise ConfigError(str(error)) from None
+    except SourceError:
+        return  # down: the read itself will say so, and the night goes on
 
 
 def _check_spreadsheets(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from salesops.publication import current_id, reading
 
 TITLES = {
     "hubspot": "HubSpot",
+    "salesforce": "Salesforce",
     "pipedrive": "Pipedrive",
     "spreadsheets": "Spreadsheets",
     "exchange_rates": "Exchange rates",

@@ -20,12 +20,12 @@ from zoneinfo import ZoneInfo
 
 from sandbox import sheets, truth
 from sandbox.faults import DATA_FAULTS, parse
-from sandbox.servers import exchange_rates, hubspot, pipedrive
+from sandbox.servers import exchange_rates, hubspot, pipedrive, salesforce
 from sandbox.store import iso
 from sandbox.world import LIVED_DAYS, SIZES, World, load
 
 ZONE = "Europe/Stockholm"
-CRMS: dict[str, Any] = {"hubspot": hubspot, "pipedrive": pipedrive}
+CRMS: dict[str, Any] = {"hubspot": hubspot, "pipedrive": pipedrive, "salesforce": salesforce}
 SILENT_DAYS = 9  # more than a working week without an event, wherever it begins
 
 

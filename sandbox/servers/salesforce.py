@@ -32,6 +32,7 @@ from sandbox.store import instant_of
 from sandbox.world import World
 
 CLIENT_ID, CLIENT_SECRET = "3MVG9.practice.company", "practice-consumer-secret"
+DEFAULT_TOKEN = f"{CLIENT_ID}:{CLIENT_SECRET}"
 LONGEST_URI = 16_384
 LONGEST_BATCH = 2_000
 _VERSION = re.compile(r"^/services/data/v(\d\d)\.0(/.*)$")
@@ -95,7 +96,9 @@ class OrgServer(ThreadingHTTPServer):
         self.faults = Faults()
         self.lock = threading.RLock()
         self.calls: list[dict[str, Any]] = []
+        self.token = DEFAULT_TOKEN
         self.log_file: TextIO | None = None
+        self.on_tick: Any = None
         self.batch_size, self.daily_limit, self.used = LONGEST_BATCH, 100_000, 0
         self.cursors: dict[str, Cursor] = {}
         self.jobs: dict[str, Job] = {}
@@ -104,11 +107,10 @@ class OrgServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def set_faults(self, specs: list[str] | tuple[str, ...], with_data: bool = True) -> None:
-        """Replace the faults; data faults are applied at once, unless another server of the same company did."""
+    def set_faults(self, specs: list[str] | tuple[str, ...]) -> None:
+        """Replace the faults; data faults are applied at once."""
         self.faults = Faults(list(specs))
-        if with_data:
-            apply_data_faults(self.world, self.faults)
+        apply_data_faults(self.world, self.faults)
 
     def note(self, method: str, path: str, status: int) -> None:
         entry = {"at": time.time(), "method": method, "path": path, "status": status}
@@ -427,9 +429,18 @@ def _base64(text: str) -> bytes:
 
 
 @contextmanager
-def serve(world: World, faults: list[str] | tuple[str, ...] = (), port: int = 0) -> Iterator[OrgServer]:
-    """A running org; stopped on leaving."""
+def serve(
+    world: World,
+    faults: list[str] | tuple[str, ...] = (),
+    port: int = 0,
+    token: str = DEFAULT_TOKEN,
+    limits: bool = False,
+) -> Iterator[OrgServer]:
+    """A running org; stopped on leaving. `token` is key:secret; `limits`: the requests of the smallest edition."""
     server = OrgServer(world, port)
+    server.token = token
+    server.credentials.client_id, _, server.credentials.client_secret = token.partition(":")
+    server.daily_limit = 15_000 if limits else server.daily_limit
     server.set_faults(faults)
     with serving(server):
         yield server

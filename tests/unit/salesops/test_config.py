@@ -133,6 +133,36 @@ def test_a_missing_token_names_the_variable():
         config.hubspot_token({"HUBSPOT_ACCESS_TOKEN": "  "})
 
 
+ORG = "[sources.hubspot]\n[sources.salesforce]\nbase_url = 'https://acme.my.salesforce.com'\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[sources.salesforce]", "own address"),
+        ("[sources.salesforce]\nbase_url = 'http://acme.my.salesforce.com'", "loopback"),
+        (ORG + "daily_share = 1.5", "daily_share"),
+        (ORG + "id_scan = { deals = 'weekly' }", "no object 'deals'"),
+        (ORG.replace("[sources.hubspot]\n", ""), "enable hubspot or spreadsheets too"),
+    ],
+)
+def test_a_wrong_org_says_what_would_be_right(tmp_path, text, says):
+    with pytest.raises(ConfigError, match=says):
+        load(tmp_path, text)
+
+
+def test_an_orgs_missing_secret_names_the_variable(tmp_path):
+    org = load(tmp_path, ORG).sources.salesforce
+    with pytest.raises(ConfigError, match="SALESFORCE_CLIENT_SECRET"):
+        config.salesforce_login(org, {"SALESFORCE_CLIENT_ID": "key"})
+    login = config.salesforce_login(org, {"SALESFORCE_CLIENT_ID": "key", "SALESFORCE_CLIENT_SECRET": "hidden"})
+    assert login.client_secret == "hidden" and "hidden" not in repr(login)
+    signed = load(tmp_path, ORG + "username = 'reader@example.com'").sources.salesforce
+    given = {"SALESFORCE_CLIENT_ID": "key", "SALESFORCE_PRIVATE_KEY_FILE": str(tmp_path / "no.pem")}
+    with pytest.raises(ConfigError, match="SALESFORCE_PRIVATE_KEY_FILE"):
+        config.salesforce_login(signed, given)
+
+
 def test_every_object_has_its_settings_row(tmp_path):
     rows = load(tmp_path, "[sources.hubspot]").object_rows()
     by_name = {(row["source"], row["object"]): row for row in rows}

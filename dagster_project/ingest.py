@@ -15,6 +15,7 @@ from ingestion import landing
 from ingestion.exchange_rates import CURRENCIES
 from ingestion.landing import ObjectResult
 from ingestion.objects import ALL_OBJECTS, RawObject
+from ingestion.registries import COMPANIES
 from salesops.config import CRMS, PIPEDRIVE_VARIABLE, TOKEN_VARIABLE, Settings
 from salesops.night import ROOT, Night
 
@@ -27,6 +28,7 @@ KINDS = {
     "pipedrive": {"pipedrive", "duckdb"},
     "spreadsheets": {"excel", "duckdb"},
     "exchange_rates": {"xml", "duckdb"},
+    "registries": {"json", "duckdb"},
 }
 TITLES = {
     "hubspot": "HubSpot",
@@ -34,8 +36,10 @@ TITLES = {
     "pipedrive": "Pipedrive",
     "spreadsheets": "Spreadsheet",
     "exchange_rates": "ECB",
+    "registries": "Company register",
 }
 READ_FROM = TITLES | {"spreadsheets": "the spreadsheets", "exchange_rates": "the European Central Bank"}
+READ_FROM |= {"registries": "the company registers"}
 REFUSED = tuple(f"{name} was refused (401)" for name in (TOKEN_VARIABLE, PIPEDRIVE_VARIABLE))  # as the session says
 BOOKS = {
     "raw.sync_state": "Where the extraction of each object stands; moves in the same transaction as its rows",
@@ -121,6 +125,7 @@ def _read(source: str, night: Night) -> Iterator[ObjectResult]:
         "pipedrive": _read_pipedrive,
         "spreadsheets": _read_spreadsheets,
         "exchange_rates": _read_exchange_rates,
+        "registries": _read_registries,
     }
     try:
         yield from readers[source](night)
@@ -193,6 +198,26 @@ def _read_exchange_rates(night: Night) -> Iterator[ObjectResult]:
     return sync_exchange_rates(night.warehouse, source, currency, night.run_id, night.clock.now())
 
 
+def _read_registries(night: Night) -> Iterator[ObjectResult]:
+    from ingestion.registries import RegistrySource, sync_registries
+
+    settings = night.settings.sources.registries
+    source = RegistrySource(
+        *night.registry_urls,
+        night.data.spool,
+        refresh_days=settings.refresh_days,
+        most_lookups=settings.lookups_per_night,
+    )
+    return sync_registries(night.warehouse, source, settings.fields, night.run_id, night.clock.now())
+
+
+def _tables_first(source: str) -> list[str]:
+    """Tables whose contents decide what a source is asked for."""
+    if source == "exchange_rates":  # rates are asked for when amounts have landed that need them
+        return [table for table, _ in CURRENCIES]
+    return [table for table, _ in COMPANIES.values()] if source == "registries" else []
+
+
 def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]:
     title = TITLES[entry.source]
     tables = {entry.table: f"{title} {entry.name} as received: one row for each version that differs"}
@@ -201,11 +226,11 @@ def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]
     for target in entry.links:
         tables[entry.link_table(target)] = f"{title} associations from {entry.name} to {target}, with their labels"
     hours = settings.freshness.rule(entry.source, entry.name).error_hours or 50
-    first = [raw_key(table) for table, _ in CURRENCIES] if entry.source == "exchange_rates" else []
+    first = [raw_key(table) for table in _tables_first(entry.source)]
     for table, description in tables.items():
         yield dg.AssetSpec(
             raw_key(table),
-            deps=first,  # rates are asked for when amounts have landed that need them
+            deps=first,
             description=description,
             group_name="raw",
             owners=[OWNER],

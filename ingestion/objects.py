@@ -79,7 +79,9 @@ SPREADSHEETS = tuple(
 
 EXCHANGE_RATES = (RawObject("exchange_rates", "reference_rates"),)
 
-ALL_OBJECTS = HUBSPOT + SALESFORCE + PIPEDRIVE + SPREADSHEETS + EXCHANGE_RATES
+REGISTRIES = (RawObject("registries", "norway"), RawObject("registries", "finland"))
+
+ALL_OBJECTS = HUBSPOT + SALESFORCE + PIPEDRIVE + SPREADSHEETS + EXCHANGE_RATES + REGISTRIES
 
 
 def find(source: str, name: str) -> RawObject:

@@ -31,6 +31,7 @@ REQUIRED_OBJECTS = {
     "pipedrive": ("deals", "persons", "organizations", "users", "pipelines", "stages"),
     "spreadsheets": (),
     "exchange_rates": (),
+    "registries": (),
 }
 
 HubSpotObject = Literal["contacts", "companies", "deals", "leads", "calls", "emails", "meetings", "notes", "tasks"]
@@ -125,6 +126,9 @@ DEAL_PROPERTIES: dict[DealField, str] = {
 }
 
 
+NUMBER_FIELDS: dict[str, str] = {"hubspot": "organisation_number"}
+
+
 class HubSpotSettings(_Section):
     enabled: bool = True
     base_url: str = "https://api.hubapi.com"
@@ -196,6 +200,27 @@ class ExchangeRateSettings(_Section):
         return _checked_url(value, "https://www.ecb.europa.eu/stats/eurofxref")
 
 
+class RegistrySettings(_Section):
+    """The company registers of Norway and Finland: public, no account. `number_fields`: CRM -> its field."""
+
+    enabled: bool = True
+    norway_url: str = "https://data.brreg.no/enhetsregisteret/api"
+    finland_url: str = "https://avoindata.prh.fi/opendata-ytj-api/v3"
+    refresh_days: Annotated[int, Field(ge=1, le=365)] = 30
+    lookups_per_night: Annotated[int, Field(ge=1, le=20_000)] = 1_000
+    number_fields: dict[Literal["hubspot"], Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]] = {}
+
+    @field_validator("norway_url", "finland_url")
+    @classmethod
+    def _safe_url(cls, value: str) -> str:
+        return _checked_url(value, "https://data.brreg.no/enhetsregisteret/api")
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Every CRM with the field that holds the organisation number."""
+        return NUMBER_FIELDS | {str(crm): name for crm, name in self.number_fields.items()}
+
+
 class Sources(_Section):
     """A table that is present is enabled unless it says otherwise; one that is absent is not asked."""
 
@@ -204,6 +229,7 @@ class Sources(_Section):
     pipedrive: PipedriveSettings = PipedriveSettings(enabled=False)
     spreadsheets: SpreadsheetSettings = SpreadsheetSettings(enabled=False)
     exchange_rates: ExchangeRateSettings = ExchangeRateSettings(enabled=False)
+    registries: RegistrySettings = RegistrySettings(enabled=False)
 
 
 class FreshnessRule(_Section):
@@ -240,7 +266,10 @@ DUPLICATES_DEFAULTS = DuplicatesRule(
 OBJECT_DEFAULTS = {
     ("exchange_rates", "reference_rates"): FreshnessRule(
         warn_hours=50, error_hours=122, event_warn_business_hours=48, event_error_business_hours=120, on_error="flag"
-    )
+    ),
+    # a register is a week or three behind long before anybody decides on it
+    ("registries", "norway"): FreshnessRule(warn_hours=216, error_hours=504, on_error="flag"),
+    ("registries", "finland"): FreshnessRule(warn_hours=216, error_hours=504, on_error="flag"),
 }
 # Newest event: a working week without one deal, call or contact touched is a broken integration, not a holiday.
 EVENT_DEFAULTS = {
@@ -252,13 +281,14 @@ EVENT_DEFAULTS = {
 
 
 class Freshness(FreshnessRule):
-    """Thresholds for every object but exchange rates; `[freshness.<source>.<object>]` overrides them."""
+    """Thresholds for every object but rates and registers; `[freshness.<source>.<object>]` overrides them."""
 
     hubspot: dict[str, FreshnessRule] = {}
     salesforce: dict[str, FreshnessRule] = {}
     pipedrive: dict[str, FreshnessRule] = {}
     spreadsheets: dict[str, FreshnessRule] = {}
     exchange_rates: dict[str, FreshnessRule] = {}
+    registries: dict[str, FreshnessRule] = {}
 
     @model_validator(mode="after")
     def _known_objects(self) -> Self:
@@ -339,8 +369,9 @@ class Settings(_Section):
         return not any(getattr(self.sources, source).enabled for source in (*CRMS, "spreadsheets"))
 
     def is_enabled(self, source: str) -> bool:
-        """The practice company has its CRM, sheets of contracts and targets, and its bank's rates."""
-        is_practised = self.is_practice and source in (*self.practice.crms, "spreadsheets", "exchange_rates")
+        """The practice company has its CRM, sheets of contracts and targets, its bank's rates and its registers."""
+        others = ("spreadsheets", "exchange_rates", "registries")
+        is_practised = self.is_practice and source in (*self.practice.crms, *others)
         return is_practised or getattr(self.sources, source).enabled
 
     def object_rows(self) -> list[dict[str, Any]]:

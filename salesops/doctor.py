@@ -60,6 +60,7 @@ def main(environ: Mapping[str, str]) -> int:
             for crm, (url, token) in company.accounts.items():
                 EXAMINED[crm](url, token, findings)
             _exchange_rates(company.rates_url, findings)
+            _registries(company.registry_urls, findings)
     tokens: dict[str, Callable[[Mapping[str, str]], Any]] = {
         "hubspot": config.hubspot_token,
         "salesforce": partial(config.salesforce_login, settings.sources.salesforce),
@@ -75,6 +76,9 @@ def main(environ: Mapping[str, str]) -> int:
         _spreadsheets(settings, data, findings)
     if settings.sources.exchange_rates.enabled and not settings.is_practice:
         _exchange_rates(settings.sources.exchange_rates.base_url, findings)
+    if settings.sources.registries.enabled and not settings.is_practice:
+        registers = settings.sources.registries
+        _registries((registers.norway_url, registers.finland_url), findings)
     _published(settings, data, findings)
     print()
     for advice in findings.advice:
@@ -94,6 +98,7 @@ def _configured(settings: Settings, data: DataDirectory, environ: Mapping[str, s
         *CRM_TITLES.items(),
         ("spreadsheets", "Spreadsheets"),
         ("exchange_rates", "Exchange rates"),
+        ("registries", "Registers"),
     ):
         if not settings.is_enabled(source):
             _say(title, "not enabled: not asked")
@@ -253,6 +258,23 @@ def _exchange_rates(base_url: str, findings: Findings) -> None:
         findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
         return
     _say("Exchange rates", f"{base_url} answers: rates up to {newest}; the night asks when an amount needs them")
+
+
+def _registries(urls: tuple[str, str], findings: Findings) -> None:
+    from ingestion.registries import RegistrySource
+    from ingestion.session import SourceError
+
+    source = RegistrySource(*urls, attempts=2)
+    for register, url in zip(source.registers, urls, strict=True):
+        name = register.entry.name.capitalize()
+        try:
+            register.check()
+        except SourceError as error:
+            _say("Registers", f"{name}'s is not readable: {error}")
+            findings.add(SOURCE, f"see whether {url} can be reached from here, then try again")
+        else:
+            _say("Registers", f"{name}'s answers at {url}; the night asks about companies that landed")
+    source.close()
 
 
 def _published(settings: Settings, data: DataDirectory, findings: Findings) -> None:

@@ -62,6 +62,7 @@ class Night:
     base_url: str
     token: str
     rates_url: str = ""
+    registry_urls: tuple[str, str] = ("", "")
     accounts: dict[str, tuple[str, Any]] = field(default_factory=dict)  # other CRMs: address, and token or login
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     objects: list[Any] = field(default_factory=list)
@@ -162,6 +163,7 @@ def opened(
     known_cut = _instant("--known-as-of", known_as_of)
     base_url, token = settings.sources.hubspot.base_url, ""
     rates_url = settings.sources.exchange_rates.base_url
+    registry_urls = (settings.sources.registries.norway_url, settings.sources.registries.finland_url)
     if settings.sources.hubspot.enabled:
         token = config.hubspot_token(environ)
         _refuse_bad_token(base_url, token)
@@ -178,15 +180,15 @@ def opened(
             company = stack.enter_context(running)
             base_url, token = company.accounts.get("hubspot", (base_url, token))
             rates_url, accounts = company.rates_url, company.accounts
+            registry_urls = company.registry_urls
             clock = Clock.at_least(max(company.now + practice.MORNING, seen or company.now))
         now = clock.now()
         for option, instant in (("--as-of", event_cut), ("--known-as-of", known_cut)):
             if instant is not None and instant > now:
                 raise ConfigError(f"{option} {instant.isoformat()} is in the future (it is {now:%Y-%m-%dT%H:%M:%SZ})")
         target = (publish_to or data.published).resolve()
-        yield Night(
-            settings, data, clock, event_cut or now, known_cut, target, base_url, token, rates_url, accounts=accounts
-        )
+        urls = (base_url, token, rates_url, registry_urls)
+        yield Night(settings, data, clock, event_cut or now, known_cut, target, *urls, accounts=accounts)
 
 
 @contextmanager

@@ -40,6 +40,7 @@ class RunningPractice:
     url: str
     token: str
     rates_url: str
+    registry_urls: tuple[str, str]  # Norway's, Finland's
     now: datetime
     accounts: dict[str, tuple[str, str]] = field(default_factory=dict)  # CRM -> (address, token); the first is `url`
 
@@ -119,4 +120,5 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> RunningPractice:
     now = datetime.fromisoformat(answer["now"])
     now = now if now.tzinfo else now.replace(tzinfo=UTC)
     accounts = {crm: (account["url"], account["token"]) for crm, account in answer["accounts"].items()}
-    return RunningPractice(answer["url"], answer["token"], answer["rates_url"], now, accounts)
+    registry_urls = (answer["norway_url"], answer["finland_url"])
+    return RunningPractice(answer["url"], answer["token"], answer["rates_url"], registry_urls, now, accounts)

@@ -22,6 +22,7 @@ TITLES = {
     "pipedrive": "Pipedrive",
     "spreadsheets": "Spreadsheets",
     "exchange_rates": "Exchange rates",
+    "registries": "Company registers",
 }
 WORST = 5  # offending rows that are printed for a check
 _ALL = "from kpi.{} where period_grain = 'all' and dimension = 'company'"

@@ -20,7 +20,8 @@ from zoneinfo import ZoneInfo
 
 from sandbox import sheets, truth
 from sandbox.faults import DATA_FAULTS, parse
-from sandbox.servers import exchange_rates, hubspot, pipedrive, salesforce
+from sandbox.registers import Registers
+from sandbox.servers import exchange_rates, hubspot, pipedrive, registries, salesforce
 from sandbox.store import iso
 from sandbox.world import LIVED_DAYS, SIZES, World, load
 
@@ -125,8 +126,16 @@ def run_server(arguments: argparse.Namespace) -> None:
                 [spec for spec in arguments.fault if exchange_rates.concerns(spec)],
             )
         )
+        office = stack.enter_context(
+            registries.serve(
+                lambda: Registers(world.registered.values()),
+                lambda: datetime.fromtimestamp(world.now / 1000, UTC),
+                [spec for spec in arguments.fault if registries.concerns(spec)],
+            )
+        )
         _keep(world, arguments)
-        print(json.dumps(accounts[crms[0]] | {"rates_url": bank.url, "accounts": accounts} | ready), flush=True)
+        urls = {"rates_url": bank.url, "norway_url": office.norway_url, "finland_url": office.finland_url}
+        print(json.dumps(accounts[crms[0]] | urls | {"accounts": accounts} | ready), flush=True)
         stopped.wait()
 
 

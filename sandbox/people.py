@@ -18,6 +18,7 @@ from sandbox.names import (
     LAST_NAMES,
     plain,
 )
+from sandbox.registers import Registered, legal_id
 from sandbox.store import Record
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ def add_company(world: World, rng: Random, at: int, source: str) -> Record:
     )
     full_name = next(text for text in spellings if text not in world.company_names)
     world.company_names.add(full_name)
+    registered = _registered(world, number, country, full_name, city, f"{plain(name)}{number}.{top}", employees, at)
     company = world.store.create(
         "companies",
         at,
@@ -156,10 +158,12 @@ def add_company(world: World, rng: Random, at: int, source: str) -> Record:
             "hubspot_owner_id": owner.id,
             "hs_parent_company_id": None,
             "segment": "Enterprise" if employees > 1_000 else "Mid-market" if employees > 100 else "SMB",
+            "organisation_number": _typed_number(registered),
         },
         source,
         owner.user_id,
     )
+    world.registered[company.id] = registered
     world.employees[company.id] = []
     world.company_keys.append(company.id)
     if rng.random() < 0.008 and not _is_quiet(world, at):
@@ -171,6 +175,27 @@ def add_company(world: World, rng: Random, at: int, source: str) -> Record:
         )
         world.duplicates.append({"object": "companies", "original": company.id, "copy": copy.id, "kind": "same_domain"})
     return company
+
+
+def _registered(
+    world: World, number: int, country: str, name: str, city: str, domain: str, employees: int, at: int
+) -> Registered:
+    """What its country's register has of a new company; nothing is drawn for it."""
+    since = world.calendar.local_date(at) - timedelta(days=200 + number * 97 % 9_000)
+    industry = INDUSTRIES[number * 7 % len(INDUSTRIES)]
+    return Registered(number, legal_id(country, number), country, name, city, domain, employees, industry, since)
+
+
+def _typed_number(company: Registered) -> str | None:
+    """Seven of ten companies have their number in the CRM, in the spellings that people use."""
+    digits = company.legal_id
+    if company.number % 10 >= 7:
+        return None
+    if company.country == "Sweden":
+        return f"{digits[:6]}-{digits[6:]}"
+    if company.country == "Norway":
+        return f"NO {digits} MVA" if company.number % 3 == 0 else f"{digits[:3]} {digits[3:6]} {digits[6:]}"
+    return f"FI{digits}" if company.country == "Finland" and company.number % 3 == 0 else digits
 
 
 def _typed(record: Record) -> dict[str, str | None]:

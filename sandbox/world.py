@@ -21,6 +21,7 @@ from sandbox.budget import Target
 from sandbox.calendar import WorkCalendar
 from sandbox.contracts import Contract
 from sandbox.rates import ReferenceRates
+from sandbox.registers import Registered
 from sandbox.store import Record, Store, instant_of, iso, milliseconds
 
 LIVED_DAYS = 730
@@ -92,6 +93,7 @@ class World:
     duplicates: list[dict[str, str]] = field(default_factory=list)
     employees: dict[str, list[str]] = field(default_factory=dict)
     company_keys: list[str] = field(default_factory=list)
+    registered: dict[str, Registered] = field(default_factory=dict)  # company -> what its country's register has
     company_names: set[str] = field(default_factory=set)
     contracts: dict[str, Contract] = field(default_factory=dict)  # the lines of the contract sheet
     contract_number: int = 1_000

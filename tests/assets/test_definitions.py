@@ -127,12 +127,13 @@ def test_every_blocking_gate_hangs_on_something_that_publish_waits_for(definitio
     assert {gate.asset_key for gate in gates} <= waits_for
 
 
-@pytest.mark.parametrize("source", ["hubspot", "spreadsheets", "exchange_rates"])
+@pytest.mark.parametrize("source", ["hubspot", "spreadsheets", "exchange_rates", "registries"])
 def test_every_object_of_an_enabled_source_has_its_gate_and_its_counts(source):
     from dagster_project.checks import build_checks
     from dagster_project.ingest import build_ingest
 
-    others = {"spreadsheets": {}} if source == "exchange_rates" else {}  # rates alone are no company: practice
+    # neither rates nor registers are a company: alone they would be the practice one's
+    others = {"spreadsheets": {}} if source in ("exchange_rates", "registries") else {}
     settings = Settings(sources=Sources.model_validate({source: {}, **others}))
     gates = {spec.name for spec in build_checks(settings).check_specs}
     asset = next(asset for asset in build_ingest(settings) if asset.node_def.name == source)

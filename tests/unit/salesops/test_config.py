@@ -41,11 +41,13 @@ def test_the_example_shows_the_defaults():
     assert settings.company == config.Company(name="Example AB")
     assert settings.leads == config.Leads() and settings.practice == config.Practice()
     assert settings.sources.exchange_rates == config.ExchangeRateSettings(enabled=False)
+    assert settings.sources.registries == config.RegistrySettings(enabled=False)
     for entry in (
         ("hubspot", "deals"),
         ("hubspot", "calls"),
         ("spreadsheets", "targets"),
         ("exchange_rates", "reference_rates"),
+        ("registries", "norway"),
     ):
         assert settings.freshness.rule(*entry) == config.Freshness().rule(*entry)
     assert settings.duplicates.rule("hubspot", "contacts") == config.DUPLICATES_DEFAULTS

@@ -77,8 +77,8 @@ test-spark: $(SPARK_VENV)/.ready ## every model, unit test and mart on Spark, co
 	@$(if $(DATA),,$(SPARK_VENV)/bin/python -m tests.spark.run --company 3)
 
 .PHONY: lint
-lint: $(VENV)/.ready-dev ## ruff, mypy and sqlfluff, as the tests run them
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqlfluff lint dbt/models
+lint: $(VENV)/.ready-dev ## ruff, mypy and sqruff, as the tests run them
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqruff lint --parsing-errors dbt/models dbt/tests
 
 .PHONY: bench
 bench: $(VENV)/.ready-dev ## how to rerun each measurement

@@ -141,6 +141,12 @@ def test_every_model_opens_with_its_grain():
     assert not [path.stem for path in models_on_disk() if not opening.match(path.read_text())]
 
 
+def test_no_statement_begins_with_an_empty_line():
+    """LT13, which sqruff does not find where a template stands in the file."""
+    statements = [*(ROOT / "dbt" / "models").rglob("*.sql"), *(ROOT / "dbt" / "tests").rglob("*.sql")]
+    assert statements and [str(path) for path in statements if path.read_text()[:1].isspace()] == []
+
+
 def test_no_model_asks_the_clock():
     clock = re.compile(
         r"\b(current_date|current_timestamp|localtimestamp|now\s*\(|getdate|today\s*\(|run_started_at)", re.IGNORECASE

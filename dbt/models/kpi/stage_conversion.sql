@@ -49,25 +49,50 @@ moments as (
     select *, unseen, 0, 0, 1 from timed where stay is not null and unseen > 0
 ),
 
+-- a cell is a number from here on: tens of millions of lengths of a large company would each carry its seven names
+cells as (
+    select
+        {{ keys | join(', ') }}, measure, row_number() over (order by {{ keys | join(' nulls last, ') }} nulls last, measure nulls last) as cell,
+        percentile_disc(0.5) within group (order by case when has_left = 1 then stay else cast(1e12 as double) end) as middle_days,
+        coalesce(min(stay) filter (where has_left = 0), cast(1e12 as double)) as first_running_days, count(*) filter (where unseen > 0) as late_count
+    from {{ cut('timed', 'entry_date', ['visited_pipeline', 'stage', 'measure', 'stay', 'unseen', 'has_left']) }} as members
+    where period_grain in ('quarter', 'all') and stay is not null
+    group by {{ keys | join(', ') }}, measure
+),
+
+-- no deal came late or still stood there at the middle stay or before: it is the curve's median, and only the other cells need their curve
 lengths as (
-    select {{ keys | join(', ') }}, measure, day, sum(ends) as left_count, sum(stays) as stay_count, sum(starts) as late_count
-    from {{ cut('moments', 'entry_date', ['visited_pipeline', 'stage', 'measure', 'day', 'ends', 'stays', 'starts']) }} as members
-    where period_grain in ('quarter', 'all')
-    group by {{ keys | join(', ') }}, measure, day
+    select
+        cells.cell, cuts.day, count(*) filter (where cuts.ends = 1) as left_count, count(*) filter (where cuts.stays = 1) as stay_count,
+        count(*) filter (where cuts.starts = 1) as late_count
+    from {{ cut('moments', 'entry_date', ['visited_pipeline', 'stage', 'measure', 'day', 'ends', 'stays', 'starts']) }} as cuts
+    inner join cells
+        on cuts.period_grain = cells.period_grain and cuts.period_start is not distinct from cells.period_start
+        and cuts.dimension = cells.dimension and cuts.member_key = cells.member_key
+        and cuts.visited_pipeline = cells.visited_pipeline and cuts.stage = cells.stage and cuts.measure = cells.measure
+    where cells.middle_days > cells.first_running_days or cells.late_count > 0
+    group by cells.cell, cuts.day
 ),
 
 curves as (
-    select *, {{ km_survival('left_count', keys + ['measure'], 'day') }} as survival
-    from {{ risk_sets('lengths', keys + ['measure'], 'day', 'left_count', 'stay_count', 'late_count') }} as at_risk
+    select *, {{ km_survival('left_count', ['cell'], 'day') }} as survival
+    from {{ risk_sets('lengths', ['cell'], 'day', 'left_count', 'stay_count', 'late_count') }} as at_risk
+),
+
+cell_medians as (
+    select cell, min(day) filter (where survival <= 0.5) as days from curves group by cell
+    union all
+    select cell, middle_days from cells where middle_days <= first_running_days and middle_days < 1e12 and late_count = 0
 ),
 
 medians as (
     select
         {{ keys | join(', ') }},
         {%- for measure in ['cumulative', 'latest'] %}
-        min(day) filter (where survival <= 0.5 and measure = '{{ measure }}') as {{ measure }}_days_median_km{{ ',' if not loop.last }}
+        max(cell_medians.days) filter (where cells.measure = '{{ measure }}') as {{ measure }}_days_median_km{{ ',' if not loop.last }}
         {%- endfor %}
-    from curves
+    from cells
+    inner join cell_medians on cells.cell = cell_medians.cell
     group by {{ keys | join(', ') }}
 ),
 

@@ -35,7 +35,8 @@ moved as (
         {%- endfor %}
         percentile_disc(0.5) within group (order by case when has_ended = 1 then stay else cast(1e12 as double) end)
             filter (where stay is not null) as middle_days,
-        min(stay) filter (where has_ended = 0) as first_running_days
+        min(stay) filter (where has_ended = 0) as first_running_days,
+        row_number() over (order by {{ keys | join(' nulls last, ') }} nulls last) as cell
     from {{ cut(
         'moves', 'move_date', ['visited_pipeline', 'stage', 'stage_rank', 'entered', 'exit_way', 'stay', 'unseen', 'has_ended', 'watched', 'moved_at']
     ) }} as members
@@ -68,7 +69,7 @@ members as (
 stocks as (
     select
         members.period_grain, periods.period_start, members.dimension, members.member_key, members.member, members.visited_pipeline, members.stage,
-        members.stage_rank, coalesce(moved.entered_count, 0) as entered_count, coalesce(moved.exit_count, 0) as exit_count,
+        members.stage_rank, moved.cell, coalesce(moved.entered_count, 0) as entered_count, coalesce(moved.exit_count, 0) as exit_count,
         periods.starts_at, periods.ends_at, coalesce(moved.left_at_micros, 0)
         + coalesce(moved.watched_count, 0) * cast({{ epoch_micros('periods.ends_at') }} as decimal(20, 0)) as moved_micros,
         {%- for name in exits %}
@@ -89,7 +90,8 @@ stocks as (
     )
 ),
 
--- no visit came late or was still running at the middle stay or before: it is the curve's median, and only the other cells need their curve
+-- no visit came late or was still running at the middle stay or before: it is the curve's median, and only the other cells need their curve;
+-- a cell is a number there: tens of millions of stays of a large company would each carry its six names
 entries as (
     select *, stay as day, has_ended as ends, 1 as stays, 0 as starts from moves where stay is not null
     union all
@@ -97,27 +99,29 @@ entries as (
 ),
 
 stays as (
-    select cuts.{{ keys | join(', cuts.') }}, cuts.day, sum(cuts.ends) as ended_count, sum(cuts.stays) as stay_count, sum(cuts.starts) as late_count
+    select
+        moved.cell, cuts.day, count(*) filter (where cuts.ends = 1) as ended_count, count(*) filter (where cuts.stays = 1) as stay_count,
+        count(*) filter (where cuts.starts = 1) as late_count
     from {{ cut('entries', 'move_date', ['visited_pipeline', 'stage', 'day', 'ends', 'stays', 'starts']) }} as cuts
     inner join moved
         on cuts.period_grain = moved.period_grain and cuts.period_start is not distinct from moved.period_start
         and cuts.dimension = moved.dimension and cuts.member_key = moved.member_key
         and cuts.visited_pipeline = moved.visited_pipeline and cuts.stage = moved.stage
     where moved.middle_days > moved.first_running_days or moved.late_count > 0
-    group by cuts.{{ keys | join(', cuts.') }}, cuts.day
+    group by moved.cell, cuts.day
 ),
 
 curves as (
-    select *, {{ km_survival('ended_count', keys, 'day') }} as survival
-    from {{ risk_sets('stays', keys, 'day', 'ended_count', 'stay_count', 'late_count') }} as at_risk
+    select *, {{ km_survival('ended_count', ['cell'], 'day') }} as survival
+    from {{ risk_sets('stays', ['cell'], 'day', 'ended_count', 'stay_count', 'late_count') }} as at_risk
 ),
 
 medians as (
-    select {{ keys | join(', ') }}, min(day) filter (where survival <= 0.5) as days_median_km
+    select cell, min(day) filter (where survival <= 0.5) as days_median_km
     from curves
-    group by {{ keys | join(', ') }}
+    group by cell
     union all
-    select {{ keys | join(', ') }}, middle_days from moved where middle_days <= coalesce(first_running_days, middle_days) and late_count = 0
+    select cell, middle_days from moved where middle_days <= coalesce(first_running_days, middle_days) and late_count = 0
 )
 
 select
@@ -143,8 +147,5 @@ select
     ) * 1e6) / 1e6 as double) as deal_days,
     cast(medians.days_median_km as double) as days_median_km
 from stocks
-left join medians
-    on stocks.period_grain = medians.period_grain and stocks.period_start is not distinct from medians.period_start
-    and stocks.dimension = medians.dimension and stocks.member_key = medians.member_key
-    and stocks.visited_pipeline = medians.visited_pipeline and stocks.stage = medians.stage
+left join medians on stocks.cell = medians.cell
 where stocks.closing_count > 0 or stocks.entered_count > 0 or stocks.exit_count > 0

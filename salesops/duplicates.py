@@ -17,10 +17,6 @@ import duckdb
 
 from salesops.config import DuplicatesRule
 
-SHARED_MAILBOXES = (
-    "info", "sales", "office", "contact", "kontakt", "hello", "hej", "hei", "admin", "support", "mail", "post",
-    "reception", "reklamation", "order", "orders", "faktura", "invoice", "ekonomi", "noreply", "no-reply", "hr", "jobs",
-)  # fmt: skip
 WORST = 20
 
 _BASELINE = """create table if not exists raw.duplicate_baseline
@@ -66,7 +62,8 @@ readable as (
 ),
 keyed as (
     select record_id, 'email' as kind, email as value from readable
-    where email like '%_@_%' and not list_contains($shared_mailboxes, split_part(email, '@', 1))
+    where email like '%_@_%'
+        and not list_contains($shared_mailboxes, regexp_replace(email, '[+@].*$|[^a-zà-ÿ]', '', 'g'))
     union all
     select record_id, 'phone and name', phone || ' ' || name from readable
     where length(phone) > 7 and name <> ''
@@ -140,8 +137,10 @@ def find_groups(connection: duckdb.DuckDBPyConnection, country: str) -> list[Gro
     """All groups, largest first. `country` completes phone numbers without a country code."""
     import phonenumbers
 
+    from analysis.matching.engine import words
+
     code = str(phonenumbers.country_code_for_region(country) or "")
-    parameters = {"calling_code": code, "shared_mailboxes": list(SHARED_MAILBOXES)}
+    parameters = {"calling_code": code, "shared_mailboxes": words("role_mailboxes")}
     return [Group(*row) for row in connection.execute(_GROUPS, parameters).fetchall()]
 
 

@@ -46,7 +46,7 @@ LIMITS: dict[str, float] = {
 CAPS = {"match_contact": 24, "match_company": 40}
 """Records on one key value that are still compared pair by pair; narrower keys cover the values above it."""
 NARROWEST = ["mailbox and name", "phone and name", "full name and company", "full name and domain"]
-RESULTS = ("company_clusters", "company_pairs", "contact_clusters", "contact_pairs")
+RESULTS = ("company_clusters", "company_pairs", "contact_clusters", "contact_pairs", "uncompared")
 LARGEST_CLUSTER = 15
 LARGEST_PERSON = 40
 
@@ -114,7 +114,8 @@ def resolve(
     weights: Weights | None = None,
     country: str = "SE",
 ) -> Report:
-    """Writes the temporary tables {into}_company_clusters, _company_pairs, _contact_clusters and _contact_pairs.
+    """Writes the temporary tables {into}_company_clusters, _company_pairs, _contact_clusters and _contact_pairs,
+    and {into}_uncompared: what nobody was compared on (a kind of key), and how many records with nobody ('all keys').
 
     `country` is where a telephone number without a plus sign, but with a country code, is at home.
     """
@@ -156,8 +157,8 @@ class Matching:
             "english_names": ENGLISH_NAMES,
             "legal_forms": f"[{listed(words('legal_forms'))}]",
             "country_words": f"[{listed(words('countries'))}]",
-            "free_mail": f"[{listed(words('free_mail'))}]",
-            "role_words": f"[{listed(words('role_words'))}]",
+            "free_mail": f"[{listed(words('free_mail_domains'))}]",
+            "role_words": f"[{listed(words('role_mailboxes'))}]",
             "no_names": f"[{listed(words('no_names'))}]",
         }
 
@@ -165,6 +166,10 @@ class Matching:
 
     def prepare(self, rulings: str | None) -> None:
         with self.timed("words"):
+            self.connection.execute(
+                "create or replace temp table {into}_uncompared"
+                " (thing varchar, kind varchar, value_count bigint, record_count bigint)".format(**self.names)
+            )
             self.run("macros")
             self.run("words")
             self.connection.execute(
@@ -410,7 +415,12 @@ class Matching:
             "select kind, dropped_values, records from match_dropped order by all"
         ).fetchall()
         self.report.dropped_keys += rows
-        self.report.uncompared_count += self.number("select count(*) from match_uncompared")
+        alone = self.number("select count(*) from match_uncompared")
+        self.report.uncompared_count += alone
+        thing = records.removeprefix("match_")
+        found = [(thing, *row) for row in rows] + ([(thing, "all keys", None, alone)] if alone else [])
+        for row in found:
+            self.connection.execute(f"insert into {self.names['into']}_uncompared values (?, ?, ?, ?)", row)
 
     def clear(self) -> None:
         results = {f"{self.names['into']}_{name}" for name in RESULTS}

@@ -135,3 +135,6 @@ roots as (
 
 {# M31: without an answer or another proof for so many days nobody knows whether a contact's record is still right. #}
 {% macro contact_silence_days() -%}180{%- endmacro %}
+
+{# What role_mailboxes lists an address by: the letters before its @ and its plus part. The matching engine reads it the same way. #}
+{% macro mailbox_letters(email) -%}{{ replace_all(replace_all(email, '[+@].*$', ''), '[^a-zà-ÿ]', '') }}{%- endmacro %}

@@ -251,3 +251,17 @@ def test_deals_brought_over_from_another_system_are_at_risk_from_the_day_they_ca
     assert ask(f"select accepted_count, censored_count from kpi.sales_cycle_cohort {ALL}") == [(5, 2)]
     medians = ask(f"select stage, entered_count, deal_days, days_median_km from kpi.stage_flow {ALL} order by stage")
     assert medians == [("Proposal", 1, 40.0, None), ("Qualified", 3, 130.0, 40.0)]
+
+
+def test_contacts_that_share_all_they_hold_are_counted_as_compared_with_nobody(build):
+    """Thirty forms filled by one: more than are compared with each other on any key."""
+    company = basic()
+    for number in range(30):
+        company.add(
+            "contacts", f"p{number}", BEGIN, firstname="Anna", lastname="Lind", email="info@firm.se", phone="081234567"
+        )
+    ask = build(company)
+    found = ask("select record_id, value from kpi.data_quality_issues where field = 'duplicates'")
+    assert {("all keys", "30"), ("mailbox", "30"), ("phone", "30")} <= set(found)
+    (joined,) = ask("select count(distinct contact_key) from pipeline.contact_identities")
+    assert joined[0] < 30, "each is still compared with the next"

@@ -4,7 +4,7 @@
 with buyers as (
     select contacts.contact_key
     from {{ ref('contacts') }} as contacts
-    left join {{ ref('role_mailboxes') }} as roles on lower(contacts.email) like roles.mailbox || '@%'
+    left join {{ ref('role_mailboxes') }} as roles on {{ mailbox_letters('lower(contacts.email)') }} = roles.mailbox
     left join {{ text_rows(as_rows(var('internal_domains')), ['domain']) }} as internal on lower(contacts.email) like '%@' || lower(internal.domain)
     where roles.mailbox is null and internal.domain is null
 )

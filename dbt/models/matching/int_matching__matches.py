@@ -1,10 +1,10 @@
 # grain: one row per result of the matching engine: record and its cluster, or compared pair; `result` says which
-# The engine gives four tables and a model is one: stacked here, taken apart by the models *_clusters and *_pairs.
+# The engine gives five tables and a model is one: stacked here, taken apart by the models that are named after them.
 # Rulings that contradict each other are kept from the engine, and come out as `contradictions`.
 from analysis.matching import resolve
 from analysis.matching.rulings import Ruling, set_contradictions_aside
 
-RESULTS = ("company_clusters", "company_pairs", "contact_clusters", "contact_pairs", "contradictions")
+RESULTS = ("company_clusters", "company_pairs", "contact_clusters", "contact_pairs", "contradictions", "uncompared")
 TEXT = "varchar not null"
 
 

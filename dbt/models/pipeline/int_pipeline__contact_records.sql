@@ -6,7 +6,7 @@
 with members as (
     select
         identities.contact_key, identities.person_key, identities.owner_key, companies.company_key, records.*, {{ replace_all('records.email', '^.*@', '') }} as email_domain,
-        {{ replace_all('records.email', '@.*$', '') }} as mailbox, {{ replace_all('records.phone', '[^0-9]', '') }} as digits,
+        {{ mailbox_letters('records.email') }} as mailbox, {{ replace_all('records.phone', '[^0-9]', '') }} as digits,
         nullif(concat_ws(' ', records.first_name, records.last_name), '') as full_name, golden.domain as company_domain
     from {{ ref('int_matching__contact_records') }} as records
     inner join {{ ref('contact_identities') }} as identities on records.source = identities.source and records.contact_id = identities.contact_id

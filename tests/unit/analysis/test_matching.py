@@ -244,7 +244,7 @@ def test_companies_come_together_by_name_and_domain_and_not_by_a_group_name():
 def test_nothing_but_the_results_stays_behind():
     connection, _ = matched([MICKE])
     left = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
-    results = {"m_company_clusters", "m_company_pairs", "m_contact_clusters", "m_contact_pairs"}
+    results = {"m_company_clusters", "m_company_pairs", "m_contact_clusters", "m_contact_pairs", "m_uncompared"}
     assert left == {"contacts", "companies", "rulings"} | results
     assert not connection.execute(
         "select function_name from duckdb_functions() where starts_with(function_name, 'match_')"

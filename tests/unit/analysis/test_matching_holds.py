@@ -101,6 +101,20 @@ def test_a_stranger_changes_no_cluster(made, before):
     assert {key: read(made, key, without="new") for key in before} == before
 
 
+def test_a_night_of_strangers_renames_and_changes_no_cluster(made, before):
+    """One contact in a hundred is new, and has nothing to do with anybody."""
+    groups(made)
+    made.execute("create table named as select record_key, cluster_key, person_key from m_contact_clusters")
+    made.execute("create table more as from contacts")
+    made.execute(
+        "insert into more by name select 'new' || i as record_key, 'crm' as source, 'X' || md5('f' || i) as first_name,"
+        " 'Q' || md5('l' || i) as last_name, 'n' || i || '@elsewhere' || i || '.test' as email from range(15) as r (i)"
+    )
+    groups(made, "more")
+    kept = "select record_key, cluster_key, person_key from m_contact_clusters where not starts_with(record_key, 'new')"
+    assert made.execute(f"({kept} except all from named) union all (from named except all {kept})").fetchall() == []
+
+
 def test_undone_is_as_it_was(made):
     """Nothing is deleted: the crosswalk leads back to every source row, once."""
     groups(made)
@@ -176,10 +190,19 @@ def test_bad_input_costs_no_more_than_its_rows(change):
     assert connection.execute(largest).fetchall()[0][0] <= 15
 
 
+def test_two_hundred_thousand_contacts_of_one_mailbox_are_not_compared_with_each_other():
+    count = 200_000
+    _, report = bad({"email": "'info@acme.test'", "first_name": "null::varchar", "last_name": "null::varchar"}, count)
+    assert (report.contact_count, report.pair_count) == (count, 0)
+    assert report.dropped_keys == [("mailbox", 1, count)]
+
+
 def test_what_was_left_uncompared_is_counted():
-    _, report = bad(BAD["everything the same"])
+    connection, report = bad(BAD["everything the same"])
     assert report.uncompared_count == COUNT
     assert ("mailbox", 1, COUNT) in report.dropped_keys
+    told = connection.execute("from m_uncompared").fetchall()
+    assert ("contact", "mailbox", 1, COUNT) in told and ("contact", "all keys", None, COUNT) in told
 
 
 def test_fifty_copies_of_one_contact_are_found():

@@ -38,15 +38,16 @@ WHO_IS_WHO = {
 BALANCES = {
     "deals": (
         DEALS,
-        """select 'hubspot', (select count(*) from warehouse.staging.stg_hubspot__deals),
-            (select count(*) from pipeline.deals where source = 'hubspot')
+        """select names.source, (select count(*) from warehouse.crm.int_crm__deals as d where d.source = names.source),
+            (select count(*) from pipeline.deals as d where d.source = names.source)
+        from warehouse.crm.int_crm__accounts as names
         union all
         select 'spreadsheets', (select count(*) from warehouse.staging.stg_spreadsheets__deals),
             (select count(*) from pipeline.deals where source = 'spreadsheets')""",
     ),
     "owners": (
         OWNERS,
-        """select 'all sources', (select count(*) from warehouse.staging.stg_hubspot__owners)
+        """select 'all sources', (select count(*) from warehouse.crm.int_crm__owners)
                 + (select count(*) from warehouse.staging.stg_spreadsheets__owners),
             (select coalesce(sum(listed_count), 0) from pipeline.owners)""",
     ),

@@ -28,7 +28,7 @@ PAIRS = "pairs"  # the row of a baseline that holds pairs too
 
 # What sales ops ruled the same is no duplicate that came in.
 _PAIRS = """
-select pairs.left_key, pairs.right_key, pairs.explanation, later.record_key, later.object_source, later.owner_id,
+select pairs.left_key, pairs.right_key, pairs.explanation, later.record_key, later.entry_channel, later.owner_id,
     md5('pair:' || pairs.left_key || '>' || pairs.right_key)
 from matching.int_matching__contact_pairs as pairs
 inner join matching.int_matching__contact_records as lefts on pairs.left_key = lefts.record_key

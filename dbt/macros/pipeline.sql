@@ -1,15 +1,15 @@
 {# Rules that several pipeline models share. #}
 
 {# CTEs `chain` and `roots` (key, root_id): the survivor of every record of `records` over any number of merges in the CRM.
-   `records` has `key`, deletion and merged_into. A survivor that no source lists leaves the record its own root. #}
-{% macro merge_roots(records, key) -%}
+   `records` has `key`, deletion and `merged_into`, a key too. A survivor that no source lists leaves the record its own root. #}
+{% macro merge_roots(records, key, merged_into='merged_into') -%}
 chain ({{ key }}, root_id, depth) as (
     select {{ key }}, {{ key }} as root_id, 0 as depth from {{ records }}
     union all
     select chain.{{ key }}, survivor.{{ key }} as root_id, chain.depth + 1 as depth
     from chain
     inner join {{ records }} as member on chain.root_id = member.{{ key }} and member.deletion = 'merged'
-    inner join {{ records }} as survivor on member.merged_into = survivor.{{ key }}
+    inner join {{ records }} as survivor on member.{{ merged_into }} = survivor.{{ key }}
     where chain.depth < 50
 ),
 
@@ -37,11 +37,6 @@ roots as (
         ) as spelt
         group by spelling
     )
-{%- endmacro %}
-
-{# Currency of amounts without one: the portal's, else the company's. #}
-{% macro portal_currency() -%}
-    coalesce((select max(currency) from {{ ref('stg_hubspot__account_info') }}), '{{ var("company_currency") }}')
 {%- endmacro %}
 
 {# Size classes of companies by employees, and what they make with the industry. #}
@@ -122,15 +117,6 @@ roots as (
     having count(*) > 1 and count({{ column }}) > 0
     {{ 'union all' if not loop.last }}
     {%- endfor %}
-{%- endmacro %}
-
-{# Address of a contact's or company's record in its CRM; null where there is none to open. #}
-{% macro record_url(records, thing) -%}
-    {%- if var('hubspot_record_url') -%}
-    case when {{ records }}.source = 'hubspot' then '{{ var("hubspot_record_url") }}/{{ {"contact": "0-1", "company": "0-2"}[thing] }}/' || {{ records }}.{{ thing }}_id end
-    {%- else -%}
-    null
-    {%- endif -%}
 {%- endmacro %}
 
 {# M31: without an answer or another proof for so many days nobody knows whether a contact's record is still right. #}

@@ -21,11 +21,14 @@ def night(tmp_path) -> Night:
     data = DataDirectory(tmp_path)
     data.marts.parent.mkdir()
     with duckdb.connect(str(data.warehouse)) as connection:
-        connection.execute("create schema staging")
-        for table, rows in (
-            ("hubspot__deals", 2), ("spreadsheets__deals", 1), ("hubspot__owners", 2), ("spreadsheets__owners", 1),
-        ):  # fmt: skip
-            connection.execute(f"create table staging.stg_{table} as select range as id from range({rows})")
+        connection.execute("create schema staging; create schema crm")
+        for table, rows in (("deals", 1), ("owners", 1)):
+            connection.execute(
+                f"create table staging.stg_spreadsheets__{table} as select range as id from range({rows})"
+            )
+        connection.execute("create table crm.int_crm__accounts as from (values ('hubspot'), ('other')) as crm (source)")
+        for table in ("deals", "owners"):
+            connection.execute(f"create table crm.int_crm__{table} as select 'hubspot' as source from range(2)")
     with duckdb.connect(str(data.marts)) as connection:
         connection.execute("create schema pipeline")
         connection.execute("create schema kpi")
@@ -65,6 +68,7 @@ def test_everything_that_staging_has_is_counted_once(night):
             "deals",
             "spreadsheets: 1 in staging, 2 in the pipeline",
         ),
+        ("insert into pipeline.deals values ('d', 'other')", "deals", "other: 0 in staging, 1 in the pipeline"),
         ("delete from pipeline.owners where owner_key = 'y'", "owners", "3 in staging, 2 in the pipeline"),
     ],
 )

@@ -66,9 +66,10 @@ def run(compiled):
     """Runs a model on rows given as {input: [{column: value}]}; its rows come back as dicts."""
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'; attach ':memory:' as marts; attach ':memory:' as warehouse")
-    connection.execute("create schema marts.pipeline; create schema marts.kpi; create schema warehouse.staging")
-    teams = "owner_id varchar, team varchar, valid_from timestamptz, valid_to timestamptz"
-    connection.execute(f"create table warehouse.staging.stg_hubspot__owner_teams ({teams})")
+    connection.execute("create schema marts.pipeline; create schema marts.kpi; create schema warehouse.crm")
+    teams = "source varchar, owner_id varchar, team varchar, valid_from timestamptz, valid_to timestamptz"
+    connection.execute(f"create table warehouse.crm.int_crm__owner_teams ({teams})")
+    connection.execute("create table warehouse.crm.int_crm__owners (source varchar, owner_id varchar, email varchar)")
     for name, columns in INPUTS.items():
         connection.execute(f"create table {table_of(name)} ({columns})")
 

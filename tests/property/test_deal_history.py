@@ -25,8 +25,17 @@ STAGES = {"a": (1, "open"), "b": (2, "open"), "c": (3, "open"), "w": (None, "won
 QUALIFIED = 2
 # in the order in which each can be read from the ones before it
 MODELS = (
-    *("stg_hubspot__account_info", "stg_hubspot__pipeline_stages", "stg_hubspot__deals", "stg_hubspot__deals_history"),
-    *("stg_hubspot__deals_landed", "stg_hubspot__owner_teams", "stages", "deal_versions", "deal_stage_visits"),
+    *("stg_hubspot__accounts", "stg_hubspot__pipeline_stages", "stg_hubspot__deals", "stg_hubspot__deals_history"),
+    *("stg_hubspot__deals_landed", "stg_hubspot__owner_teams", "int_crm__accounts", "int_crm__pipeline_stages"),
+    *(
+        "int_crm__deals",
+        "int_crm__deals_history",
+        "int_crm__deals_landed",
+        "int_crm__owner_teams",
+        "stages",
+        "deal_versions",
+        "deal_stage_visits",
+    ),
 )
 RELAXED = settings(
     max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
@@ -74,13 +83,14 @@ def database(compiled):
            create table staging.stg_spreadsheets__activities (owner varchar, known_from timestamptz,
                is_deleted boolean);
            create table staging.stg_spreadsheets__targets (owner varchar, known_from timestamptz, is_deleted boolean);
-           create table staging.stg_hubspot__owners (owner_id varchar, name varchar, email varchar,
+           create schema crm;
+           create table crm.int_crm__owners (source varchar, owner_id varchar, name varchar, email varchar,
                known_from timestamptz);
            create table marts.pipeline.owners (owner_key varchar, team varchar, source varchar);
            create table marts.pipeline.exchange_rates (currency varchar, date date, rate_to_base decimal(18, 8))"""
     )
     for model in MODELS:
-        place = "warehouse.staging" if model.startswith("stg_") else "marts.pipeline"
+        place = {"stg": "warehouse.staging", "int": "warehouse.crm"}.get(model[:3], "marts.pipeline")
         connection.execute(f"create or replace view {place}.{model} as {compiled[model]}")
     yield connection
     connection.close()

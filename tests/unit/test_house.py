@@ -15,10 +15,11 @@ ROOT = Path(__file__).parents[2]
 PRODUCT = ("analysis", "ingestion", "dagster_project", "salesops")
 LAYERS = {  # a model of the layer may read these schemas and no other
     "staging": {"raw", "staging"},  # problems are read off typed records
-    "matching": {"staging", "matching"},
-    "pipeline": {"staging", "matching", "pipeline"},
+    "crm": {"staging"},
+    "matching": {"staging", "crm", "matching"},
+    "pipeline": {"staging", "crm", "matching", "pipeline"},
     "kpi": {"pipeline", "kpi"},
-    "meta": {"raw", "staging", "pipeline", "meta"},
+    "meta": {"raw", "crm", "pipeline", "meta"},
 }
 FORBIDDEN_IMPORTS = {
     "analysis": {"dagster", "dagster_dbt", "dbt", "salesops", "dagster_project", "ingestion", "sandbox"},
@@ -132,7 +133,7 @@ def test_no_function_of_the_product_is_over_sixty_lines():
 
 def test_there_are_models_in_every_layer():
     layers = {path.relative_to(ROOT / "dbt" / "models").parts[0] for path in models_on_disk()}
-    assert layers >= {"staging", "matching", "pipeline", "kpi", "meta"}
+    assert layers >= {"staging", "crm", "matching", "pipeline", "kpi", "meta"}
 
 
 def test_every_model_opens_with_its_grain():
@@ -165,6 +166,26 @@ def test_only_the_as_of_macros_read_the_instants():
 
 def test_models_stay_short():
     assert not [path.stem for path in models_on_disk() if path.read_text().count("\n") > 150]
+
+
+def test_no_model_behind_the_crm_layer_names_a_crm():
+    """What one CRM alone says ends in its staging folder: the next one is a folder and an entry of crm_sources()."""
+    folders = [ROOT / "dbt" / "models" / layer for layer in ("crm", "matching", "pipeline", "kpi", "meta")]
+    folders += [ROOT / "dbt" / "macros" / "kpi", ROOT / "dbt" / "tests"]
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".sql", ".py")]
+    paths.append(ROOT / "dbt" / "macros" / "pipeline.sql")
+    crm = re.compile("hubspot|salesforce|pipedrive", re.IGNORECASE)
+    assert not [path.name for path in paths if crm.search(path.read_text())]
+
+
+def test_the_freshness_of_a_source_is_that_of_every_object_of_the_catalogue():
+    from ingestion.objects import ALL_OBJECTS
+
+    macro = (ROOT / "dbt" / "macros" / "staging" / "landed.sql").read_text()
+    listed = {source: re.findall(r"'(\w+)'", names) for source, names in re.findall(r"'(\w+)': \[(.*?)\]", macro, re.S)}
+    assert "hubspot" in listed
+    for source, names in listed.items():
+        assert sorted(names) == sorted(entry.name for entry in ALL_OBJECTS if entry.source == source)
 
 
 # --- models, as dbt sees them --------------------------------------------------------------------------------------

@@ -189,7 +189,7 @@ class Project:
             f"set timezone = 'UTC'; attach '{self.empty}' as empty (read_only); attach ':memory:' as warehouse"
         )
         connection.execute("copy from database empty to warehouse; detach empty; attach ':memory:' as marts")
-        connection.execute("create schema warehouse.matching")
+        connection.execute("create schema warehouse.crm; create schema warehouse.matching")
         for schema in ("pipeline", "kpi", "meta"):
             connection.execute(f"create schema marts.{schema}")
         land(connection, company, nights, afterwards)

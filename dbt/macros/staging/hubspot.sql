@@ -61,14 +61,19 @@
     group by from_id, to_id
 {%- endmacro %}
 
-{# Property history as of (E, K): one row per record, property and instant; of equal instants the vendor's newest first. #}
-{% macro vendor_history(relation, key) -%}
+{# Property history as of (E, K) of the properties that `fields` (our field -> property) names: one row per record, field and instant; of equal instants
+   the vendor's newest first. #}
+{% macro vendor_history(relation, key, fields) -%}
     select
-        record_id as {{ key }}, property, coalesce(value, '') as value, changed_at, source_type, changed_by, landed_at as known_from,
+        record_id as {{ key }}, case property {%- for field, property in fields.items() %} when '{{ property }}' then '{{ field }}'{% endfor %} end as field,
+        coalesce(value, '') as value, changed_at, source_type as changed_through,
+        coalesce(source_type in ('AUTOMATION_PLATFORM', 'WORKFLOWS', 'INTEGRATION', 'API', 'IMPORT', 'FORM', 'MIGRATION'), false) as is_automatic,
+        changed_by, landed_at as known_from,
         row_number() over (
             partition by record_id, property, changed_at order by batch_id desc, position nulls last, value nulls last
         ) as position
     from {{ relation }} where changed_at <= {{ as_of() }} and {{ salesops.known('landed_at') }}
+        and property in ('{{ fields.values() | join("', '") }}')
 {%- endmacro %}
 
 {# The portal's zone and currency as of (E, K), else the oldest known, the company's where account information was not given. #}
@@ -140,6 +145,19 @@
     ) as landed
 {%- endmacro %}
 
+{# Our field -> the portal's property: what makes up a deal's history. #}
+{% macro deal_history_properties() -%}
+    {{ return({
+        'stage_id': 'dealstage', 'pipeline_id': 'pipeline', 'amount': 'amount', 'currency': 'deal_currency_code', 'close_date': 'closedate',
+        'owner_id': 'hubspot_owner_id', 'forecast_category': 'hs_manual_forecast_category'
+    }) }}
+{%- endmacro %}
+
+{# Fields of deals that the CRM rules read, beside those of the history: a column each in what every CRM lands. #}
+{% macro rule_fields() -%}
+    {{ return(['next_step', 'next_step_date', 'competitor', 'legal_date', 'signed_date', 'term_months', 'loss_reason']) }}
+{%- endmacro %}
+
 {# Our field -> the portal's property, for what the CRM rules read (variable deal_properties); a field without a property is not read. #}
 {% macro rule_properties() -%}
     {%- set fields = {} -%}
@@ -161,3 +179,8 @@
 
 {# A price, cost or discount of one unit, exact: small units have fractions of a cent. #}
 {% macro unit_money(column) -%}try_cast({{ salesops.filled(column) }} as decimal(18, 6)){%- endmacro %}
+
+{# Why mail to a contact comes back for good; a full mailbox is another thing. #}
+{% macro bounce_kind(column) -%}
+    case when upper({{ column }}) = 'MAILBOX_FULL' then 'mailbox_full' when {{ column }} <> '' then 'permanent' end
+{%- endmacro %}

@@ -27,7 +27,7 @@ with found as (
     select
         source, 'stages', pipeline_id, 'stage_id', stage || ' (' || stage_id || ')',
         'stage is in neither stage_phases nor stage_map: rank and phase are derived', cast(null as {{ instant_type() }})
-    from {{ ref('stages') }} where is_derived and life_state = 'open' and source = 'hubspot'
+    from {{ ref('stages') }} where is_derived and life_state = 'open' and source <> 'spreadsheets'
     union all
     select
         source, 'contracts', contract_id, 'company', company,

@@ -18,7 +18,7 @@ companies as (
 records as (
     select
         'contact' as thing, contacts.record_key, contacts.source, contacts.contact_key as golden_key, contacts.survivor_key, contacts.full_name as name,
-        contacts.email as detail, contacts.owner_key, {{ record_url('contacts', 'contact') }} as url, contacts.object_source as entry_channel,
+        contacts.email as detail, contacts.owner_key, {{ record_url('contacts', 'contact') }} as url, contacts.entry_channel,
         coalesce(contacts.created_at, contacts.known_from) as entered_at
     from contacts
     union all

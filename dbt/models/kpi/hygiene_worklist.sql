@@ -40,10 +40,7 @@ things as (
     union all
     select
         'lead', leads.lead_key, leads.source, contacts.full_name,
-        case
-            when leads.lead_rule = 'lead_record' and '{{ var("hubspot_record_url") }}' <> ''
-                then '{{ var("hubspot_record_url") }}/0-136/' || leads.lead_id
-        end as url,
+        case when leads.lead_rule = 'lead_record' then {{ record_url('leads', 'lead') }} end as url,
         leads.owner_key, leads.team, leads.pipeline, leads.stage, cast(null as decimal(18, 2))
     from {{ ref('leads') }} as leads
     left join {{ ref('contacts') }} as contacts on leads.contact_key = contacts.contact_key

@@ -1,10 +1,10 @@
 -- grain: one row per company record of every source, and per company name that only deals or activities of a sheet know
 -- root_key: its survivor over any number of merges in the CRM. Only what is alive is matched; the rest keeps its key and lends it to nobody.
 with recursive crm as (
-    select * from {{ ref('stg_hubspot__companies') }}
+    select *, source || ':company:' || company_id as record_key, source || ':company:' || merged_into as merged_into_key from {{ ref('int_crm__companies') }}
 ),
 
-{{ merge_roots('crm', 'company_id') }},
+{{ merge_roots('crm', 'record_key', 'merged_into_key') }},
 
 spelt as (
     select lower(company) as name, min(known_from) as known_from
@@ -21,11 +21,11 @@ listed as (
 )
 
 select
-    'hubspot:company:' || crm.company_id as record_key, 'hubspot:company:' || roots.root_id as root_key, 'hubspot' as source, crm.company_id,
-    coalesce(crm.deletion, 'alive') as record_state, crm.name, crm.domain, crm.industry, crm.employees, crm.revenue, {{ portal_currency() }} as currency, crm.country,
+    crm.record_key, roots.root_id as root_key, crm.source, crm.company_id,
+    coalesce(crm.deletion, 'alive') as record_state, crm.name, crm.domain, crm.industry, crm.employees, crm.revenue, crm.currency, crm.country,
     crm.city, crm.phone, crm.owner_id, crm.created_at, crm.version_at as updated_at, crm.known_from
 from crm
-inner join roots on crm.company_id = roots.company_id
+inner join roots on crm.record_key = roots.record_key
 union all
 select
     'spreadsheets:company:' || company_id, 'spreadsheets:company:' || company_id, 'spreadsheets', company_id,

@@ -1,11 +1,6 @@
 -- grain: one row per source object: how fresh what the marts are made of is, on the clock of extraction and on that of events
 with rows_held as (
-    {%- for source_name, tables in {
-        'hubspot': ['contacts', 'companies', 'deals', 'leads', 'calls', 'emails', 'meetings', 'notes', 'tasks', 'owners', 'pipelines', 'lead_pipelines',
-            'properties', 'line_items', 'account_info'],
-        'spreadsheets': ['deals', 'companies', 'products', 'owners', 'activities', 'targets', 'contracts', 'exchange_rates'],
-        'exchange_rates': ['reference_rates']
-    }.items() %}
+    {%- for source_name, tables in landed_objects().items() %}
     {%- set outer_loop = loop %}
     {%- for table in tables %}
     select '{{ source_name }}' as source, '{{ table }}' as object, count(distinct record_id) as row_count,
@@ -67,7 +62,7 @@ judged as (
 ),
 
 lead_records as (
-    select count(*) as lead_count from {{ ref('stg_hubspot__leads') }}
+    select source, count(*) as lead_count from {{ ref('int_crm__leads') }} group by source
 )
 
 select
@@ -94,8 +89,8 @@ select
     cast(judged.extract_age_hours as double) as extract_age_hours,
     cast(judged.event_age_business_hours as double) as event_age_business_hours,
     judged.latest_stamp_at,
-    cast(case when judged.source = 'hubspot' and judged.object = 'leads' then case
+    cast(case when judged.object = 'leads' then case
         when lead_records.lead_count > 0 then 'lead records of the CRM' else 'first entry of a contact into a lead lifecycle stage'
     end end as string) as lead_rule
 from judged
-cross join lead_records
+left join lead_records on judged.source = lead_records.source

@@ -1,16 +1,11 @@
 -- grain: one row per activity and thing that it is linked to: a contact, a company or a deal; exactly one of the three keys is filled
 -- Count activities through distinct activity_key: one activity has many links (I18). Links to merged records lead to the survivor;
 -- links to things that no source lists are absent.
-with hubspot as (
+with crm as (
     {%- for name in ['call', 'email', 'meeting', 'note', 'task'] %}
-    {%- for thing in ['contact', 'company', 'deal'] %}
-    {%- set things = {'contact': 'contacts', 'company': 'companies', 'deal': 'deals'}[thing] %}
-    select 'hubspot:{{ name }}:' || {{ name }}_id as activity_key, '{{ thing }}' as thing, {{ thing }}_id as thing_id
-    from {{ ref('stg_hubspot__' ~ name ~ 's_' ~ things ~ '_links') }}
-    {%- if not (loop.last and name == 'task') %}
-    union all
-    {%- endif %}
-    {%- endfor %}
+    select source, source || ':{{ name }}:' || from_id as activity_key, to_object as thing, to_id as thing_id
+    from {{ ref('int_crm__links') }} where from_object = '{{ name }}s'
+    {{ 'union all' if not loop.last }}
     {%- endfor %}
 ),
 
@@ -33,19 +28,19 @@ people as (
 ),
 
 linked as (
-    select hubspot.activity_key, identities.contact_key, cast(null as string) as company_key, cast(null as string) as deal_key
-    from hubspot
+    select crm.activity_key, identities.contact_key, cast(null as string) as company_key, cast(null as string) as deal_key
+    from crm
     inner join {{ ref('contact_identities') }} as identities
-        on hubspot.thing = 'contact' and hubspot.thing_id = identities.contact_id and identities.source = 'hubspot'
+        on crm.thing = 'contacts' and crm.thing_id = identities.contact_id and identities.source = crm.source
     union all
-    select hubspot.activity_key, cast(null as string), identities.company_key, cast(null as string)
-    from hubspot
+    select crm.activity_key, cast(null as string), identities.company_key, cast(null as string)
+    from crm
     inner join {{ ref('company_identities') }} as identities
-        on hubspot.thing = 'company' and hubspot.thing_id = identities.company_id and identities.source = 'hubspot'
+        on crm.thing = 'companies' and crm.thing_id = identities.company_id and identities.source = crm.source
     union all
-    select hubspot.activity_key, cast(null as string), cast(null as string), deals.deal_key
-    from hubspot
-    inner join {{ ref('deals') }} as deals on hubspot.thing = 'deal' and hubspot.thing_id = deals.deal_id and deals.source = 'hubspot'
+    select crm.activity_key, cast(null as string), cast(null as string), deals.deal_key
+    from crm
+    inner join {{ ref('deals') }} as deals on crm.thing = 'deals' and crm.thing_id = deals.deal_id and deals.source = crm.source
     union all
     select sheets.activity_key, cast(null as string), sheet_companies.company_key, cast(null as string)
     from sheets

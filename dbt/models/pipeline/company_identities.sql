@@ -20,7 +20,7 @@ select
     coalesce(records.created_at, records.known_from) as valid_from,
     cast(null as {{ instant_type() }}) as valid_to,
     cast(case
-        when records.root_key <> records.record_key then 'merged in HubSpot'
+        when records.root_key <> records.record_key then 'merged in ' || {{ crm_name('records.source') }}
         when coalesce(clusters.cluster_key, records.root_key) <> records.record_key then coalesce(joins.explanation, 'through another record')
         when records.record_state = 'named only' then 'named by deals or activities, in no company list'
         else 'own record'

@@ -1,27 +1,27 @@
 -- grain: one row per golden company and interval [valid_from, valid_to) in which industry, size band and country stay the same
 -- The first interval reaches back before the company was known: the earliest value known stands for the time before it. Industry and
 -- employees have vendor history; country has none and is the present one throughout. Segment = size band x industry (kpis.md 0.7).
-{%- set history = {'industry': 'industry', 'numberofemployees': 'employees'} %}
+{%- set fields = ['industry', 'employees'] %}
 {%- set beginning = timestamp_literal('1900-01-01T00:00:00+00:00') %}
 with changes as (
     select
-        'hubspot:company:' || company_id as company_key, property, value, known_from,
-        case when row_number() over (partition by company_id, property order by changed_at nulls last) = 1 then {{ beginning }} else changed_at end as valid_from
-    from {{ ref('stg_hubspot__companies_history') }}
-    where property in ('industry', 'numberofemployees') and position = 1
+        source || ':company:' || company_id as company_key, field, value, known_from,
+        case when row_number() over (partition by source, company_id, field order by changed_at nulls last) = 1 then {{ beginning }} else changed_at end as valid_from
+    from {{ ref('int_crm__companies_history') }}
+    where field in ('industry', 'employees') and position = 1
 ),
 
 with_history as (
-    select distinct company_key, property from changes
+    select distinct company_key, field from changes
 ),
 
 points as (
-    select company_key, property, value, valid_from, known_from from changes
-    {%- for property, column in history.items() %}
+    select company_key, field, value, valid_from, known_from from changes
+    {%- for field in fields %}
     union all
-    select companies.company_key, '{{ property }}', coalesce(cast(companies.{{ column }} as string), ''), {{ beginning }}, companies.known_from
+    select companies.company_key, '{{ field }}', coalesce(cast(companies.{{ field }} as string), ''), {{ beginning }}, companies.known_from
     from {{ ref('companies') }} as companies
-    left join with_history on companies.company_key = with_history.company_key and with_history.property = '{{ property }}'
+    left join with_history on companies.company_key = with_history.company_key and with_history.field = '{{ field }}'
     where with_history.company_key is null
     {%- endfor %}
 ),
@@ -29,8 +29,8 @@ points as (
 instants as (
     select
         company_key, valid_from, max(known_from) as known_from,
-        {%- for property, column in history.items() %}
-        max(case when property = '{{ property }}' then value end) as {{ column }}{{ ',' if not loop.last }}
+        {%- for field in fields %}
+        max(case when field = '{{ field }}' then value end) as {{ field }}{{ ',' if not loop.last }}
         {%- endfor %}
     from points
     group by company_key, valid_from
@@ -39,10 +39,10 @@ instants as (
 filled as (
     select
         company_key, valid_from, known_from,
-        {%- for column in history.values() %}
-        nullif(max_by({{ column }}, valid_from) filter (where {{ column }} is not null) over (
+        {%- for field in fields %}
+        nullif(max_by({{ field }}, valid_from) filter (where {{ field }} is not null) over (
             partition by company_key order by valid_from nulls last rows between unbounded preceding and current row
-        ), '') as {{ column }}{{ ',' if not loop.last }}
+        ), '') as {{ field }}{{ ',' if not loop.last }}
         {%- endfor %}
     from instants
 ),

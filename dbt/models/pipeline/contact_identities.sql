@@ -21,14 +21,15 @@ select
     coalesce(records.created_at, records.known_from) as valid_from,
     cast(null as {{ instant_type() }}) as valid_to,
     cast(case
-        when records.root_key <> records.record_key then 'merged in HubSpot'
+        when records.root_key <> records.record_key then 'merged in ' || {{ crm_name('records.source') }}
         when coalesce(clusters.cluster_key, records.root_key) <> records.record_key then coalesce(joins.explanation, 'through another record')
         else 'own record'
     end as string) as reason,
     cast(records.record_state as string) as record_state,
     records.created_at,
-    cast(records.object_source as string) as entry_channel,
-    cast(records.source || ':owner:' || records.owner_id as string) as owner_key
+    cast(records.entry_channel as string) as entry_channel,
+    cast({{ seller_key('records.source', 'records.owner_id', 'same') }} as string) as owner_key
 from {{ ref('int_matching__contact_records') }} as records
 left join {{ ref('int_matching__contact_clusters') }} as clusters on records.root_key = clusters.record_key
+left join {{ ref('int_pipeline__same_owners') }} as same on {{ same_seller('records.source', 'records.owner_id', 'same') }}
 left join joins on records.record_key = joins.record_key and joins.place = 1

@@ -8,12 +8,12 @@ with people as (
 
 records as (
     select identities.contact_key, contacts.*
-    from {{ ref('stg_hubspot__contacts') }} as contacts
-    inner join {{ ref('contact_identities') }} as identities on contacts.contact_id = identities.contact_id and identities.source = 'hubspot'
+    from {{ ref('int_crm__contacts') }} as contacts
+    inner join {{ ref('contact_identities') }} as identities on contacts.contact_id = identities.contact_id and contacts.source = identities.source
 ),
 
 full_mailboxes as (
-    select distinct contact_key from records where upper(email_bounce_reason) = 'MAILBOX_FULL'
+    select distinct contact_key from records where email_bounce = 'mailbox_full'
 ),
 
 touches as (
@@ -31,14 +31,14 @@ touches as (
 
 changes as (
     select
-        records.contact_key, records.contact_id, history.property, history.changed_at, history.known_from, history.value,
+        records.contact_key, records.source, records.contact_id, history.field, history.changed_at, history.known_from, history.value,
         {{ replace_all('lower(history.value)', '^.*@', '') }} as domain,
         lag(history.value) over by_property as old_value,
         {{ replace_all('lower(lag(history.value) over by_property)', '^.*@', '') }} as old_domain
     from records
-    inner join {{ ref('stg_hubspot__contacts_history') }} as history on records.contact_id = history.contact_id
-    where history.position = 1 and history.property in ('email', 'jobtitle', 'hs_email_hard_bounce_reason_enum')
-    window by_property as (partition by records.contact_id, history.property order by history.changed_at nulls last)
+    inner join {{ ref('int_crm__contacts_history') }} as history on records.contact_id = history.contact_id and records.source = history.source
+    where history.position = 1 and history.field in ('email', 'title', 'email_bounce')
+    window by_property as (partition by records.source, records.contact_id, history.field order by history.changed_at nulls last)
 ),
 
 moves as (
@@ -54,17 +54,17 @@ evidence as (
     select contact_key, happened_at, kind, evidence, known_from from touches
     where kind is not null and not (kind = 'bounced' and exists (select 1 from full_mailboxes where full_mailboxes.contact_key = touches.contact_key))
     union all
-    select contact_key, created_at, 'created', 'hubspot:contact:' || contact_id, known_from from records
-    where coalesce(object_source, '') not in ('', 'IMPORT', 'MIGRATION', 'MERGE_OBJECTS', 'BATCH_UPDATE')
+    select contact_key, created_at, 'created', source || ':contact:' || contact_id, known_from from records
+    where was_filled_in
     union all
     select
-        contact_key, changed_at, case when property = 'jobtitle' then 'retitled' else 'new_address' end, 'hubspot:contact:' || contact_id, known_from
-    from moves where property in ('jobtitle', 'email')
+        contact_key, changed_at, case when field = 'title' then 'retitled' else 'new_address' end, source || ':contact:' || contact_id, known_from
+    from moves where field in ('title', 'email')
     union all
-    select contact_key, changed_at, 'left', 'hubspot:contact:' || contact_id, known_from from moves where property = 'email' and is_other_employer
+    select contact_key, changed_at, 'left', source || ':contact:' || contact_id, known_from from moves where field = 'email' and is_other_employer
     union all
-    select contact_key, changed_at, 'bounced', 'hubspot:contact:' || contact_id, known_from from changes
-    where property = 'hs_email_hard_bounce_reason_enum' and value <> '' and upper(value) <> 'MAILBOX_FULL'
+    select contact_key, changed_at, 'bounced', source || ':contact:' || contact_id, known_from from changes
+    where field = 'email_bounce' and value = 'permanent'
     union all
     select older.contact_key, newer.created_at, 'left', newer.contact_key as newer_key, newer.known_from
     from people as older

@@ -12,12 +12,12 @@ with given as (
 
 crm_names as (
     select lower(name) as spelling, min(company_key) as company_key
-    from {{ ref('int_pipeline__company_records') }} where name is not null and source = 'hubspot' and record_state = 'alive'
+    from {{ ref('int_pipeline__company_records') }} where name is not null and source <> 'spreadsheets' and record_state = 'alive'
     group by lower(name) having count(distinct company_key) = 1
 ),
 
 matched_deals as (
-    select deal_id, min_by(deal_key, source) filter (where deal_key is not null) as deal_key from {{ ref('deals') }} group by deal_id
+    select deal_id, min_by(deal_key, {{ crm_place('source') }}) filter (where deal_key is not null) as deal_key from {{ ref('deals') }} group by deal_id
 ),
 
 won_by as (
@@ -55,7 +55,7 @@ contracts as (
     select * from signed
     union all
     select
-        'hubspot', items.line_item_id, items.customer_key, items.company_key, cast(null as string), items.deal_key, items.start_date, items.end_date,
+        items.source, items.line_item_id, items.customer_key, items.company_key, cast(null as string), items.deal_key, items.start_date, items.end_date,
         items.yearly_value, items.currency, items.known_from
     from {{ ref('int_pipeline__line_item_contracts') }} as items
     left join (select distinct customer_key from signed) as listed on items.customer_key = listed.customer_key

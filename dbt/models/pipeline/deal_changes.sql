@@ -6,10 +6,6 @@
     'life_state': 'life_state', 'pipeline': 'pipeline', 'stage': 'stage', 'amount': 'cast(amount as string)', 'currency': 'currency',
     'close_date': 'cast(close_date as string)', 'owner': 'owner', 'team': 'team', 'forecast_category': 'forecast_category'
 } %}
-{%- set properties = {
-    'dealstage': 'stage', 'pipeline': 'pipeline', 'amount': 'amount', 'deal_currency_code': 'currency', 'closedate': 'close_date', 'hubspot_owner_id': 'owner',
-    'hs_manual_forecast_category': 'forecast_category'
-} %}
 with described as (
     select
         versions.deal_key, versions.valid_from, versions.first_date, versions.known_from, versions.is_reconstructed, versions.amount_base, versions.life_state,
@@ -57,17 +53,14 @@ changes as (
 
 authors as (
     select
-        'hubspot:deal:' || history.deal_id as deal_key, history.changed_at,
-        case history.property
-            {%- for property, field in properties.items() %}
-            when '{{ property }}' then '{{ field }}'
-            {%- endfor %}
-        end as field,
-        coalesce(max(owners.name), max(history.changed_by)) as changed_by, max(history.source_type) as changed_through
-    from {{ ref('stg_hubspot__deals_history') }} as history
-    left join {{ ref('owners') }} as owners on history.changed_by = owners.user_id
+        history.source || ':deal:' || history.deal_id as deal_key, history.changed_at,
+        case history.field when 'stage_id' then 'stage' when 'pipeline_id' then 'pipeline' when 'owner_id' then 'owner' else history.field end as field,
+        coalesce(max(owners.name), max(history.changed_by)) as changed_by, max(history.changed_through) as changed_through
+    from {{ ref('int_crm__deals_history') }} as history
+    left join {{ ref('int_pipeline__users') }} as users on history.source = users.source and history.changed_by = users.user_id
+    left join {{ ref('owners') }} as owners on users.owner_key = owners.owner_key
     where history.position = 1
-    group by history.deal_id, history.changed_at, history.property
+    group by history.source, history.deal_id, history.changed_at, history.field
 )
 
 select

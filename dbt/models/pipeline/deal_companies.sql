@@ -1,9 +1,10 @@
 -- grain: one row per deal and company that is linked to it: the bridge; at most one is_primary per deal, whatever the CRM marked
 -- Links have no history: they are those alive at K. Merged companies are one.
 with links as (
-    select 'hubspot:deal:' || links.deal_id as deal_key, identities.company_key, links.is_primary as is_marked
-    from {{ ref('stg_hubspot__deals_companies_links') }} as links
-    inner join {{ ref('company_identities') }} as identities on links.company_id = identities.company_id and identities.source = 'hubspot'
+    select links.source || ':deal:' || links.from_id as deal_key, identities.company_key, links.is_primary as is_marked
+    from {{ ref('int_crm__links') }} as links
+    inner join {{ ref('company_identities') }} as identities on links.to_id = identities.company_id and links.source = identities.source
+    where links.from_object = 'deals' and links.to_object = 'companies'
     union all
     select deal_key, company_key, false from {{ ref('deals') }} where company_key is not null
 )

@@ -1,9 +1,10 @@
 -- grain: one row per deal and contact that is linked to it: the bridge; at most one is_primary per deal
 -- Links have no history: they are those alive at K. Merged contacts are one, with the labels of all.
 with links as (
-    select 'hubspot:deal:' || links.deal_id as deal_key, identities.contact_key, lower(coalesce(links.labels, '')) as labels
-    from {{ ref('stg_hubspot__deals_contacts_links') }} as links
-    inner join {{ ref('contact_identities') }} as identities on links.contact_id = identities.contact_id and identities.source = 'hubspot'
+    select links.source || ':deal:' || links.from_id as deal_key, identities.contact_key, lower(coalesce(links.labels, '')) as labels
+    from {{ ref('int_crm__links') }} as links
+    inner join {{ ref('contact_identities') }} as identities on links.to_id = identities.contact_id and links.source = identities.source
+    where links.from_object = 'deals' and links.to_object = 'contacts'
     union all
     select deal_key, contact_key, '' from {{ ref('deals') }} where contact_key is not null
 )

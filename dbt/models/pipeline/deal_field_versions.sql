@@ -1,8 +1,8 @@
 -- grain: one row per deal, field that the CRM rules read, and interval [valid_from, valid_to) in which it holds one value; a field's intervals
--- tile the deal's life. Only fields that the source has (deal_properties, a sheet's column): what is not read has no row.
+-- tile the deal's life. Only fields that the source has (int_crm__fields, a sheet's column): what is not read has no row.
 -- kpis.md 0.2: a property with vendor history has its value at the time; one without takes our landed versions, of which the first reaches back
 -- to the creation, is_reconstructed. Before the first entry of a history the field was empty, as far as the vendor still remembers.
-{%- set fields = rule_properties().keys() | list %}
+{%- set fields = rule_fields() %}
 with lives as (
     select deal_key, min(valid_from) as born_at from {{ ref('deal_versions') }} group by deal_key
 ),

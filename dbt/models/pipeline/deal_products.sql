@@ -3,11 +3,11 @@
 -- share alike. Shares of a deal sum to 1. The primary product, which deals bear as their product, is the largest; of equal ones the first by name.
 with products as (
     select
-        'hubspot:deal:' || lines.deal_id as deal_key, coalesce(lines.product, 'unknown') as product,
+        lines.deal_key, coalesce(lines.product, 'unknown') as product,
         sum(greatest(coalesce(lines.contract_value, 0), 0)) as contract_value
     from {{ ref('int_pipeline__deal_lines') }} as lines
-    inner join {{ ref('stg_hubspot__deals') }} as deals on lines.deal_id = deals.deal_id
-    group by lines.deal_id, coalesce(lines.product, 'unknown')
+    inner join {{ ref('int_crm__deals') }} as deals on lines.deal_key = deals.source || ':deal:' || deals.deal_id
+    group by lines.deal_key, coalesce(lines.product, 'unknown')
     union all
     select 'spreadsheets:deal:' || deal_id, product, 1
     from {{ ref('stg_spreadsheets__deals') }}

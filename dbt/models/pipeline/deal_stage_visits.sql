@@ -96,7 +96,7 @@ visits as (
         end as entry_kind,
         case
             when neighbours.life_state_after is null then cast(null as string)
-            when neighbours.life_state_after = 'lost' and split_part(neighbours.deal_key, ':', 1) = 'hubspot'
+            when neighbours.life_state_after = 'lost' and split_part(neighbours.deal_key, ':', 1) <> 'spreadsheets'
                 and (qualified.step is null or qualified.step > neighbours.step) then 'disqualified'
             when neighbours.life_state_after <> 'open' then neighbours.life_state_after
             when coalesce(neighbours.pipeline_id, '') <> coalesce(neighbours.pipeline_id_after, '') then 'pipeline_out'

@@ -64,16 +64,20 @@ staged as (
 ),
 
 owned as (
-    select staged.*, coalesce(sheet_owners.owner_key, 'hubspot:owner:' || staged.owner_id) as owner_key, flags.is_closed, flags.is_closed_won
+    select
+        staged.*, coalesce(sheet_owners.owner_key, {{ seller_key('staged.source', 'staged.owner_id', 'same') }}) as owner_key, flags.is_closed, flags.is_closed_won,
+        accounts.currency as account_currency
     from staged
     left join {{ ref('int_pipeline__sheet_deal_owners') }} as sheet_owners on staged.deal_key = sheet_owners.deal_key
-    left join {{ ref('stg_hubspot__deals') }} as flags on staged.deal_key = 'hubspot:deal:' || flags.deal_id and staged.stage_id = flags.stage_id
+    left join {{ ref('int_pipeline__same_owners') }} as same on {{ same_seller('staged.source', 'staged.owner_id', 'same') }}
+    left join {{ ref('int_crm__accounts') }} as accounts on staged.source = accounts.source
+    left join {{ ref('int_crm__deals') }} as flags on staged.deal_key = flags.source || ':deal:' || flags.deal_id and staged.stage_id = flags.stage_id
 ),
 
 typed as (
     select
         *, try_cast(amount as decimal(18, 2)) as amount_typed,
-        coalesce(upper(currency), case when source = 'hubspot' then {{ portal_currency() }} else '{{ var("company_currency") }}' end) as currency_typed,
+        coalesce(upper(currency), account_currency, '{{ var("company_currency") }}') as currency_typed,
         case
             when deletion = 'merged' then 'merged'
             when deletion is not null then 'removed'

@@ -2,10 +2,11 @@
 -- grain: one row per source company: which record of a company its golden values come from (1 = first choice)
 -- age_place: the record that names the company, then the living ones, changed last. Records merged away in the CRM have given what they had.
 select
-    identities.company_key, records.*, records.source || ':owner:' || records.owner_id as owner_key, row_number() over (
+    identities.company_key, records.*, {{ seller_key('records.source', 'records.owner_id', 'same') }} as owner_key, row_number() over (
         partition by identities.company_key
         order by case when records.record_key = identities.company_key then 0 else 1 end, records.updated_at desc, records.record_key nulls last
     ) as age_place
 from {{ ref('int_matching__company_records') }} as records
 inner join {{ ref('company_identities') }} as identities on records.source = identities.source and records.company_id = identities.company_id
+left join {{ ref('int_pipeline__same_owners') }} as same on {{ same_seller('records.source', 'records.owner_id', 'same') }}
 where records.record_state in ('alive', 'named only') or records.record_key = identities.company_key

@@ -9,11 +9,12 @@ with present as (
 -- a merge that makes a third record gives it the first one's creation and history: counting both would double every day before the
 -- merge. The relation holds on any day, also before the merge: it is knowledge, cut by K alone.
 continued as (
-    select mergers.merged_into, min(mergers.deal_id) as deal_id
-    from (select distinct deal_id, merged_into from {{ ref('stg_hubspot__deals_landed') }} where is_tombstone and merged_into <> deal_id) as mergers
-    inner join {{ ref('stg_hubspot__deals') }} as members on mergers.deal_id = members.deal_id
-    inner join {{ ref('stg_hubspot__deals') }} as survivors on mergers.merged_into = survivors.deal_id and members.created_at = survivors.created_at
-    group by mergers.merged_into
+    select mergers.source, mergers.merged_into, min(mergers.deal_id) as deal_id
+    from (select distinct source, deal_id, merged_into from {{ ref('int_crm__deals_landed') }} where is_tombstone and merged_into <> deal_id) as mergers
+    inner join {{ ref('int_crm__deals') }} as members on mergers.source = members.source and mergers.deal_id = members.deal_id
+    inner join {{ ref('int_crm__deals') }} as survivors
+        on mergers.source = survivors.source and mergers.merged_into = survivors.deal_id and members.created_at = survivors.created_at
+    group by mergers.source, mergers.merged_into
 )
 
 select deal_key, substring(min(reason), 3, 200) as reason
@@ -39,6 +40,6 @@ from (
     select deal_key, '4 name marks a test deal' from present where {{ matches('name', var('exclude_deal_name_pattern') | replace("'", "''")) }}
     {%- endif %}
     union all
-    select 'hubspot:deal:' || deal_id, '5 its history continues in the deal that it was merged into' from continued
+    select source || ':deal:' || deal_id, '5 its history continues in the deal that it was merged into' from continued
 ) as found
 group by deal_key

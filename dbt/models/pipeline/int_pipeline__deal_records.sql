@@ -1,46 +1,48 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per deal of every source: what the record says beside its history
-with hubspot_companies as (
-    select links.deal_id, min_by(identities.company_key, {{ primary_first('links', 'company_id') }}) filter (where identities.company_key is not null) as company_key
-    from {{ ref('stg_hubspot__deals_companies_links') }} as links
-    inner join {{ ref('company_identities') }} as identities on links.company_id = identities.company_id and identities.source = 'hubspot'
-    group by links.deal_id
+with crm_companies as (
+    select links.source, links.from_id as deal_id, min_by(identities.company_key, {{ primary_first('links', 'to_id') }}) filter (where identities.company_key is not null) as company_key
+    from {{ ref('int_crm__links') }} as links
+    inner join {{ ref('company_identities') }} as identities on links.to_id = identities.company_id and links.source = identities.source
+    where links.from_object = 'deals' and links.to_object = 'companies'
+    group by links.source, links.from_id
 ),
 
-hubspot_contacts as (
-    select links.deal_id, min_by(identities.contact_key, {{ primary_first('links', 'contact_id') }}) filter (where identities.contact_key is not null) as contact_key
-    from {{ ref('stg_hubspot__deals_contacts_links') }} as links
-    inner join {{ ref('contact_identities') }} as identities on links.contact_id = identities.contact_id and identities.source = 'hubspot'
-    group by links.deal_id
+crm_contacts as (
+    select links.source, links.from_id as deal_id, min_by(identities.contact_key, {{ primary_first('links', 'to_id') }}) filter (where identities.contact_key is not null) as contact_key
+    from {{ ref('int_crm__links') }} as links
+    inner join {{ ref('contact_identities') }} as identities on links.to_id = identities.contact_id and links.source = identities.source
+    where links.from_object = 'deals' and links.to_object = 'contacts'
+    group by links.source, links.from_id
 ),
 
 -- the source is that of the creation: the first one known, whatever was typed over it later
 first_sources as (
-    select deal_id, min_by(lead_source, place) filter (where lead_source is not null) as lead_source
+    select source, deal_id, min_by(lead_source, place) filter (where lead_source is not null) as lead_source
     from (
         select
-            deal_id, lead_source,
-            row_number() over (partition by deal_id order by version_at nulls last, landed_at nulls last, payload_hash nulls last) as place
-        from {{ ref('stg_hubspot__deals_landed') }} where not is_later and lead_source is not null
+            source, deal_id, lead_source,
+            row_number() over (partition by source, deal_id order by version_at nulls last, landed_at nulls last, payload_hash nulls last) as place
+        from {{ ref('int_crm__deals_landed') }} where not is_later and lead_source is not null
     ) as known
-    group by deal_id
+    group by source, deal_id
 )
 
 select
-    'hubspot:deal:' || deals.deal_id as deal_key, 'hubspot' as source, deals.deal_id, deals.name, deals.url, deals.order_type_text,
+    deals.source || ':deal:' || deals.deal_id as deal_key, deals.source, deals.deal_id, deals.name, deals.url, deals.order_type_text,
     coalesce(first_sources.lead_source, deals.lead_source) as lead_source, deals.campaign, products.product, deals.competitor, deals.next_step, deals.loss_reason, case
         when contracts.line_count > 0 then contracts.acv else deals.acv
     end as acv,
     deals.created_at, {{ local_date('deals.created_at') }} as created_date, cast(null as date) as sao_date,
     cast(null as {{ instant_type() }}) as recorded_closed_at, deals.deleted_at as removed_at,
-    case when deals.merged_into is not null then 'hubspot:deal:' || deals.merged_into end as merged_into_key,
-    hubspot_companies.company_key, hubspot_contacts.contact_key, deals.known_from, deals.is_reconstructed, contracts.discount_share, contracts.margin_share
-from {{ ref('stg_hubspot__deals') }} as deals
-left join {{ ref('int_pipeline__deal_contract_values') }} as contracts on deals.deal_id = contracts.deal_id
-left join {{ ref('deal_products') }} as products on 'hubspot:deal:' || deals.deal_id = products.deal_key and products.is_primary
-left join first_sources on deals.deal_id = first_sources.deal_id
-left join hubspot_companies on deals.deal_id = hubspot_companies.deal_id
-left join hubspot_contacts on deals.deal_id = hubspot_contacts.deal_id
+    case when deals.merged_into is not null then deals.source || ':deal:' || deals.merged_into end as merged_into_key,
+    crm_companies.company_key, crm_contacts.contact_key, deals.known_from, deals.is_reconstructed, contracts.discount_share, contracts.margin_share
+from {{ ref('int_crm__deals') }} as deals
+left join {{ ref('int_pipeline__deal_contract_values') }} as contracts on deals.source || ':deal:' || deals.deal_id = contracts.deal_key
+left join {{ ref('deal_products') }} as products on deals.source || ':deal:' || deals.deal_id = products.deal_key and products.is_primary
+left join first_sources on deals.source = first_sources.source and deals.deal_id = first_sources.deal_id
+left join crm_companies on deals.source = crm_companies.source and deals.deal_id = crm_companies.deal_id
+left join crm_contacts on deals.source = crm_contacts.source and deals.deal_id = crm_contacts.deal_id
 union all
 select
     'spreadsheets:deal:' || deals.deal_id, 'spreadsheets', deals.deal_id, deals.name, cast(null as string), deals.order_type, deals.lead_source,
@@ -55,7 +57,7 @@ left join {{ ref('deal_products') }} as products on 'spreadsheets:deal:' || deal
 left join {{ sheet_companies() }} as sheet_companies on lower(deals.company) = sheet_companies.spelling
 left join (
     select contacts.email, min(identities.contact_key) as contact_key
-    from {{ ref('stg_hubspot__contacts') }} as contacts
-    inner join {{ ref('contact_identities') }} as identities on contacts.contact_id = identities.contact_id
+    from {{ ref('int_crm__contacts') }} as contacts
+    inner join {{ ref('contact_identities') }} as identities on contacts.source = identities.source and contacts.contact_id = identities.contact_id
     where contacts.email is not null group by contacts.email having count(distinct identities.contact_key) = 1
 ) as people on deals.contact_email = people.email

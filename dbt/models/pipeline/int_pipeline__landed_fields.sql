@@ -1,10 +1,7 @@
 {{ config(materialized=intermediate()) }}
--- grain: one row per source and field of a deal that the CRM rules can read there: the portal has the property, a sheet has a value in it
+-- grain: one row per source and field of a deal that the CRM rules can read there: the CRM has the field, a sheet has a value in it
 -- What is not here is unknown, not empty: no rule may judge by it.
-{%- set own = [('forecast_category', 'hs_manual_forecast_category'), ('lead_source', 'hs_analytics_source')] %}
-select 'hubspot' as source, names.field
-from {{ text_rows(rule_properties().items() | list + own, ['field', 'property']) }} as names
-inner join {{ ref('stg_hubspot__properties') }} as properties on names.property = properties.property and properties.object = 'deals'
+select source, field from {{ ref('int_crm__fields') }}
 union
 select source, field
 from (

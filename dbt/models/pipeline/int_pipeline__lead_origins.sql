@@ -4,16 +4,17 @@
 -- CRM's original source, else the lead record's own, else direct. Later touches change nothing in it (M17).
 with visits as (
     select identities.contact_key, history.changed_at, history.value as source
-    from {{ ref('stg_hubspot__contacts_history') }} as history
-    inner join {{ ref('contact_identities') }} as identities on history.contact_id = identities.contact_id and identities.source = 'hubspot'
-    where history.property = 'hs_latest_source' and history.value <> '' and upper(history.value) not like 'DIRECT%'
+    from {{ ref('int_crm__contacts_history') }} as history
+    inner join {{ ref('contact_identities') }} as identities on history.source = identities.source and history.contact_id = identities.contact_id
+    where history.field = 'latest_source' and history.value <> '' and upper(history.value) not like 'DIRECT%'
 ),
 
 deal_people as (
     select deals.deal_key, identities.contact_key
-    from {{ ref('stg_hubspot__deals_contacts_links') }} as links
-    inner join {{ ref('contact_identities') }} as identities on links.contact_id = identities.contact_id and identities.source = 'hubspot'
-    inner join {{ ref('deals') }} as deals on links.deal_id = deals.deal_id and deals.source = 'hubspot'
+    from {{ ref('int_crm__links') }} as links
+    inner join {{ ref('contact_identities') }} as identities on links.to_id = identities.contact_id and links.source = identities.source
+    inner join {{ ref('deals') }} as deals on links.from_id = deals.deal_id and links.source = deals.source
+    where links.from_object = 'deals' and links.to_object = 'contacts'
     union
     select deal_key, contact_key from {{ ref('deals') }} where contact_key is not null
 ),

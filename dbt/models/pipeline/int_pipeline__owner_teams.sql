@@ -1,12 +1,15 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per seller and interval [valid_from, valid_to): the team at that time, one interval as long as it stays the same
--- a sheet knows the present team only, and gives it to a seller whom the CRM has in no team
+-- a seller of two CRMs has the teams of the first; a sheet knows the present team only, and gives it to a seller whom the CRM has in no team
 with crm as (
     select
-        'hubspot:owner:' || owner_id as owner_key, team, valid_from, max(team) over (partition by owner_id) as any_team,
-        lag(team) over (partition by owner_id order by valid_from nulls last) as team_before,
-        row_number() over (partition by owner_id order by valid_from nulls last) as place
-    from {{ ref('stg_hubspot__owner_teams') }} where valid_to is null or valid_to > valid_from
+        teams.source || ':owner:' || teams.owner_id as owner_key, teams.team, teams.valid_from,
+        max(teams.team) over (partition by teams.source, teams.owner_id) as any_team,
+        lag(teams.team) over (partition by teams.source, teams.owner_id order by teams.valid_from nulls last) as team_before,
+        row_number() over (partition by teams.source, teams.owner_id order by teams.valid_from nulls last) as place
+    from {{ ref('int_crm__owner_teams') }} as teams
+    left join {{ ref('int_pipeline__same_owners') }} as same on {{ same_seller('teams.source', 'teams.owner_id', 'same') }}
+    where same.owner_key is null and (teams.valid_to is null or teams.valid_to > teams.valid_from)
 ),
 
 listed as (

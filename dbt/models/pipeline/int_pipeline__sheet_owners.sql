@@ -2,7 +2,9 @@
 -- grain: one row per spelling (e-mail or name, lower case) of a seller in a sheet or an owner list -> owner_key
 -- a sheet's seller with the e-mail of a CRM owner, else with a full name that only one CRM owner bears, is that owner
 with crm as (
-    select 'hubspot:owner:' || owner_id as owner_key, lower(name) as name, email, known_from from {{ ref('stg_hubspot__owners') }}
+    select {{ seller_key('owners.source', 'owners.owner_id', 'same') }} as owner_key, lower(owners.name) as name, owners.email, owners.known_from
+    from {{ ref('int_crm__owners') }} as owners
+    left join {{ ref('int_pipeline__same_owners') }} as same on {{ same_seller('owners.source', 'owners.owner_id', 'same') }}
 ),
 
 crm_emails as (
@@ -10,7 +12,7 @@ crm_emails as (
 ),
 
 crm_names as (
-    select name as spelling, min(owner_key) as owner_key from crm where name is not null group by name having count(*) = 1
+    select name as spelling, min(owner_key) as owner_key from crm where name is not null group by name having count(distinct owner_key) = 1
 ),
 
 listed as (

@@ -1,22 +1,18 @@
 {{ config(materialized=intermediate()) }}
--- grain: one row per HubSpot owner id that a record names and no owner list explains
+-- grain: one row per CRM and owner id that a record names and no owner list explains
 with mentioned as (
-    {%- for model in ['deals', 'contacts', 'companies', 'leads', 'calls', 'emails', 'meetings', 'notes', 'tasks'] %}
-    select owner_id, min(known_from) as known_from from {{ ref('stg_hubspot__' ~ model) }} where owner_id is not null group by owner_id
+    {%- for entity in ['deals', 'contacts', 'companies', 'leads', 'activities'] %}
+    select source, owner_id, min(known_from) as known_from from {{ ref('int_crm__' ~ entity) }} where owner_id is not null group by source, owner_id
     union all
     {%- endfor %}
-    select trim(value), min(known_from)
-    from {{ ref('stg_hubspot__deals_history') }} where property = 'hubspot_owner_id' and trim(value) <> '' group by trim(value)
-    union all
-    select trim(value), min(known_from)
-    from {{ ref('stg_hubspot__leads_history') }} where property = 'hubspot_owner_id' and trim(value) <> '' group by trim(value)
-    union all
-    select trim(value), min(known_from)
-    from {{ ref('stg_hubspot__contacts_history') }} where property = 'hubspot_owner_id' and trim(value) <> '' group by trim(value)
+    {%- for entity in ['deals_history', 'leads_history', 'contacts_history'] %}
+    select source, value, min(known_from) from {{ ref('int_crm__' ~ entity) }} where field = 'owner_id' and value <> '' group by source, value
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 )
 
-select mentioned.owner_id, min(mentioned.known_from) as known_from
+select mentioned.source, mentioned.owner_id, min(mentioned.known_from) as known_from
 from mentioned
-left join {{ ref('stg_hubspot__owners') }} as owners on mentioned.owner_id = owners.owner_id
+left join {{ ref('int_crm__owners') }} as owners on mentioned.source = owners.source and mentioned.owner_id = owners.owner_id
 where owners.owner_id is null
-group by mentioned.owner_id
+group by mentioned.source, mentioned.owner_id

@@ -1,5 +1,5 @@
 -- grain: one row per lead episode as of E; without lead records the same person is a new lead after 90 quiet days
--- Lead records where the portal holds any, else contacts entering a lead stage (lead_rule). Owner, team and calendar are those of the
+-- Lead records where the CRM holds any, else contacts entering a lead stage (lead_rule). Owner, team and calendar are those of the
 -- seller who had the lead when its clock started. A touch before creation takes a lead out of response times; so do spam and
 -- duplicate dispositions and internal people. An unanswered lead is breached once its own running time exceeds the SLA.
 {%- set sla = var('response_sla_minutes') | int %}
@@ -41,7 +41,7 @@ stated as (
 
 select
     cast(stated.lead_key as string) as lead_key,
-    cast('hubspot' as string) as source,
+    cast(stated.source as string) as source,
     cast(stated.lead_id as string) as lead_id,
     cast(stated.lead_rule as string) as lead_rule,
     stated.created_at,

@@ -1,27 +1,29 @@
--- grain: one row per seller; the same person in the CRM and in a sheet is one row, under the CRM's key
+-- grain: one row per seller; the same person in two CRMs, or in a CRM and in a sheet, is one row, under the first CRM's key
 -- an owner that records name and no list explains has a row too: sums by owner must not lose a deal
 with records as (
     select
-        'hubspot:owner:' || owner_id as owner_key, 'hubspot' as source, owner_id, name, email, team, cast(null as string) as country, user_id,
-        is_active, {{ local_date('created_at') }} as started_date, {{ local_date('left_at') }} as left_date, known_from, 1 as listed, 1 as precedence
-    from {{ ref('stg_hubspot__owners') }}
+        {{ seller_key('crm.source', 'crm.owner_id', 'same') }} as owner_key, crm.source, crm.owner_id, crm.name, crm.email, crm.team,
+        cast(null as string) as country, crm.user_id, crm.is_active, {{ local_date('crm.created_at') }} as started_date, {{ local_date('crm.left_at') }} as left_date,
+        crm.known_from, 1 as listed, lpad(cast({{ crm_place('crm.source') }} as string), 2, '0') || crm.owner_id as precedence
+    from {{ ref('int_crm__owners') }} as crm
+    left join {{ ref('int_pipeline__same_owners') }} as same on {{ same_seller('crm.source', 'crm.owner_id', 'same') }}
     union all
     select
-        'hubspot:owner:' || owner_id, 'hubspot', owner_id, 'unknown owner ' || owner_id, cast(null as string), cast(null as string),
-        cast(null as string), cast(null as string), cast(null as boolean), cast(null as date), cast(null as date), known_from, 0, 4
+        source || ':owner:' || owner_id, source, owner_id, 'unknown owner ' || owner_id, cast(null as string), cast(null as string),
+        cast(null as string), cast(null as string), cast(null as boolean), cast(null as date), cast(null as date), known_from, 0, '94'
     from {{ ref('int_pipeline__unknown_owners') }}
     union all
     select
         coalesce(by_email.owner_key, by_name.owner_key), 'spreadsheets', owners.owner_id, owners.name, owners.email, owners.team, owners.country,
         cast(null as string), not owners.is_deleted and (owners.end_date is null or owners.end_date > {{ as_of_date() }}), owners.start_date,
-        case when owners.end_date <= {{ as_of_date() }} then owners.end_date end, owners.known_from, 1, 2
+        case when owners.end_date <= {{ as_of_date() }} then owners.end_date end, owners.known_from, 1, '92'
     from {{ ref('stg_spreadsheets__owners') }} as owners
     left join {{ ref('int_pipeline__sheet_owners') }} as by_email on owners.email = by_email.spelling
     left join {{ ref('int_pipeline__sheet_owners') }} as by_name on lower(owners.name) = by_name.spelling
     union all
     select
         owner_key, 'spreadsheets', spelling, label, case when spelling like '%@%' then spelling end, cast(null as string), cast(null as string),
-        cast(null as string), cast(null as boolean), cast(null as date), cast(null as date), known_from, 0, 3
+        cast(null as string), cast(null as boolean), cast(null as date), cast(null as date), known_from, 0, '93'
     from {{ ref('int_pipeline__sheet_owners') }} where not is_listed and owner_key = 'spreadsheets:owner:' || spelling
 )
 

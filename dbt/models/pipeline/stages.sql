@@ -15,8 +15,8 @@ with given as (
 ),
 
 listed as (
-    select 'hubspot' as source, pipeline_id, pipeline, present_pipeline, stage_id, label as stage, present_label, life_state, stage_rank
-    from {{ ref('stg_hubspot__pipeline_stages') }}
+    select source, pipeline_id, pipeline, present_pipeline, stage_id, label as stage, present_label, life_state, stage_rank
+    from {{ ref('int_crm__pipeline_stages') }}
     union all
     select 'spreadsheets', pipeline_id, min(pipeline), min(pipeline), stage_id, min(stage), min(stage), min(life_state), cast(null as bigint)
     from (

@@ -5,4 +5,4 @@ select deal_key, life_state, sao_at, closed_at
 from {{ ref('deals') }}
 where (life_state in ('won', 'lost') and closed_at is null and (source <> 'spreadsheets' or close_date is not null))
     or (life_state not in ('won', 'lost') and closed_at is not null)
-    or (life_state in ('won', 'lost') and sao_at > closed_at and source = 'hubspot')
+    or (life_state in ('won', 'lost') and sao_at > closed_at and source <> 'spreadsheets')

@@ -148,7 +148,7 @@ def joined(raw, *pairs: tuple[int, int]) -> None:
     raw.execute("create schema if not exists matching")
     raw.execute(
         """create or replace table matching.int_matching__contact_records as
-           select 'hubspot:contact:' || id as record_key, 'FORM' as object_source, '7' as owner_id,
+           select 'hubspot:contact:' || id as record_key, 'FORM' as entry_channel, '7' as owner_id,
                timestamptz '2026-01-01 00:00:00+00' + to_days(cast(id as integer)) as created_at,
                null::timestamptz as known_from
            from range(100) as t(id)"""

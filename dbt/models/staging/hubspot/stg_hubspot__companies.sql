@@ -16,7 +16,7 @@ select
     try_cast({{ filled('versions.p.properties.numberofemployees') }} as bigint) as employees,
     versions.p.properties.numberofemployees as employees_text,
     {{ money('versions.p.properties.annualrevenue') }} as revenue,
-    versions.p.properties.annualrevenue as revenue_text,
+    versions.p.properties.annualrevenue as revenue_text, portal.currency,
     {{ filled('versions.p.properties.country') }} as country,
     {{ filled('versions.p.properties.city') }} as city,
     {{ filled('versions.p.properties.phone') }} as phone,
@@ -26,4 +26,5 @@ select
     coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}) as created_at,
     versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
 from versions
+cross join {{ portal() }} as portal
 where coalesce(coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}), {{ as_of() }}) <= {{ as_of() }}

@@ -26,8 +26,9 @@ select
     {{ filled('versions.p.properties.hs_analytics_source') }} as first_source,
     {{ filled('versions.p.properties.hubspot_owner_id') }} as owner_id,
     {{ filled('versions.p.properties.campaign') }} as campaign,
-    {{ filled('versions.p.properties.hs_object_source') }} as object_source,
-    {{ filled('versions.p.properties.hs_email_hard_bounce_reason_enum') }} as email_bounce_reason,
+    {{ filled('versions.p.properties.hs_object_source') }} as entry_channel,
+    coalesce({{ filled('versions.p.properties.hs_object_source') }}, 'IMPORT') not in ('IMPORT', 'MIGRATION', 'MERGE_OBJECTS', 'BATCH_UPDATE') as was_filled_in,
+    {{ bounce_kind(filled('versions.p.properties.hs_email_hard_bounce_reason_enum')) }} as email_bounce,
     coalesce({{ vendor_instant('versions.p.properties.createdate') }}, {{ vendor_instant('versions.p.createdAt') }}) as created_at,
     versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
 from versions

@@ -1,0 +1,63 @@
+{# The CRMs and how each meets the pipeline: the one mapping of a new source. #}
+
+{# In the order in which they are asked: a seller in two CRMs is named by the first. For each its name in words, the entities of
+   models/crm/_models.yml for which its staging folder has a model stg_<source>__<entity>, the variable with the beginning of a record's address,
+   and what stands in it before the id. #}
+{% macro crm_sources() -%}
+    {{ return({
+        'hubspot': {
+            'name': 'HubSpot',
+            'entities': [
+                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'lead_pipeline_stages', 'companies', 'companies_history', 'contacts',
+                'contacts_history', 'deals', 'deals_landed', 'deals_history', 'leads', 'leads_history', 'line_items', 'activities', 'links', 'fields',
+                'problems'
+            ],
+            'url': 'hubspot_record_url',
+            'paths': {'contact': '0-1', 'company': '0-2', 'deal': '0-3', 'lead': '0-136'},
+        },
+    }) }}
+{%- endmacro %}
+
+{# The rows of one entity of every CRM that has it: exactly the columns that _models.yml gives the model, in their types. #}
+{% macro crm_union(entity) -%}
+    {%- set sources = [] -%}
+    {%- for source, crm in salesops.crm_sources().items() if entity in crm.entities %}{% do sources.append(source) %}{% endfor -%}
+    {%- for source in sources %}
+select
+    cast('{{ source }}' as string) as source
+    {%- for name, column in model.columns.items() if name != 'source' %},
+    cast({{ name }} as {{ column.data_type }}) as {{ name }}
+    {%- endfor %}
+from {{ ref('stg_' ~ source ~ '__' ~ entity) }}
+{{ 'union all' if not loop.last }}
+    {%- endfor %}
+{%- endmacro %}
+
+{# Place of a source in the order of crm_sources(); what is no CRM comes after them. #}
+{% macro crm_place(source) -%}
+    case {{ source }} {% for name in salesops.crm_sources() %}when '{{ name }}' then {{ loop.index }} {% endfor %}else 90 end
+{%- endmacro %}
+
+{# The name of a CRM in words. #}
+{% macro crm_name(source) -%}
+    case {{ source }} {% for name, crm in salesops.crm_sources().items() %}when '{{ name }}' then '{{ crm.name }}' {% endfor %}else {{ source }} end
+{%- endmacro %}
+
+{# Address of a record (contact, company, deal, lead) in its CRM; null where there is none to open. #}
+{% macro record_url(records, thing) -%}
+    {%- set found = [] -%}
+    {%- for source, crm in salesops.crm_sources().items() if var(crm.url, '') and thing in crm.paths -%}
+        {%- do found.append("when '" ~ source ~ "' then '" ~ var(crm.url) ~ '/' ~ crm.paths[thing] ~ "/' || " ~ records ~ '.' ~ thing ~ '_id') -%}
+    {%- endfor -%}
+    {%- if found -%}case {{ records }}.source {{ found | join(' ') }} end{%- else -%}cast(null as string){%- endif -%}
+{%- endmacro %}
+
+{# Key of the seller whom a record names: that of the first CRM that lists the same person (int_pipeline__same_owners, joined as `same`). #}
+{% macro seller_key(source, owner_id, same) -%}
+    coalesce({{ same }}.owner_key, {{ source }} || ':owner:' || {{ owner_id }})
+{%- endmacro %}
+
+{# Join condition for it. #}
+{% macro same_seller(source, owner_id, same) -%}
+    {{ source }} = {{ same }}.source and {{ owner_id }} = {{ same }}.owner_id
+{%- endmacro %}

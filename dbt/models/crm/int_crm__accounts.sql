@@ -1,0 +1,2 @@
+-- grain: one row per source
+{{ crm_union('accounts') }}

@@ -1,0 +1,2 @@
+-- grain: one row per source, company_id
+{{ crm_union('companies') }}

@@ -1,0 +1,2 @@
+-- grain: one row per source, contact_id
+{{ crm_union('contacts') }}

@@ -1,0 +1,2 @@
+-- grain: one row per source, deal_id
+{{ crm_union('deals') }}

@@ -1,0 +1,2 @@
+-- grain: one row per source, field
+{{ crm_union('fields') }}

@@ -1,0 +1,2 @@
+-- grain: one row per source, lead_id
+{{ crm_union('leads') }}

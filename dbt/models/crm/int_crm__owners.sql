@@ -1,0 +1,2 @@
+-- grain: one row per source, owner_id
+{{ crm_union('owners') }}

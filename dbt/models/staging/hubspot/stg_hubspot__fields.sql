@@ -1,0 +1,16 @@
+-- grain: one row per field of a deal that the portal has at K, archived ones out, and that we read
+{%- set own = [('forecast_category', 'hs_manual_forecast_category'), ('lead_source', 'hs_analytics_source')] %}
+with properties as (
+    select split_part(record_id, '.', 1) as object, {{ json_text('payload', 'name') }} as property
+    from (
+        select *, row_number() over (
+            partition by record_id order by landed_at desc, version_at desc, is_deleted desc, payload_hash desc
+        ) as choice
+        from {{ source('hubspot', 'properties') }} where {{ known('landed_at') }}
+    ) as landed
+    where choice = 1 and not is_deleted and coalesce({{ json_text('payload', 'archived') }}, 'false') <> 'true'
+)
+
+select distinct names.field
+from {{ text_rows(rule_properties().items() | list + own, ['field', 'property']) }} as names
+inner join properties on names.property = properties.property and properties.object = 'deals'

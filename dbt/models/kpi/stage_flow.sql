@@ -90,8 +90,8 @@ stocks as (
     )
 ),
 
--- no visit came late or was still running at the middle stay or before: it is the curve's median, and only the other cells need their curve;
--- a cell is a number there: tens of millions of stays of a large company would each carry its six names
+-- no visit came late or was still running at the middle stay or before: it is the curve's median. Only the other cells need a curve, each by a number:
+-- tens of millions of stays of a large company would carry six names each
 entries as (
     select *, stay as day, has_ended as ends, 1 as stays, 0 as starts from moves where stay is not null
     union all
@@ -117,9 +117,7 @@ curves as (
 ),
 
 medians as (
-    select cell, min(day) filter (where survival <= 0.5) as days_median_km
-    from curves
-    group by cell
+    select cell, min(day) filter (where survival <= 0.5) as days_median_km from curves group by cell
     union all
     select cell, middle_days from moved where middle_days <= coalesce(first_running_days, middle_days) and late_count = 0
 )

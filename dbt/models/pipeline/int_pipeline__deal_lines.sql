@@ -5,7 +5,8 @@
 -- where neither is filled in it is none only if the net price is the list price, else unknown.
 with lines as (
     select
-        links.source || ':deal:' || links.from_id as deal_key, links.source, items.line_item_id, items.name as product, items.amount, items.tcv, items.term_months, items.billing_start_date, items.known_from,
+        links.source || ':deal:' || links.from_id as deal_key, links.source, items.line_item_id, items.name as product, items.amount, items.tcv,
+        items.term_months, items.billing_start_date, items.known_from,
         items.billing_frequency is not null as is_recurring,
         {{ money_times('items.price', 6, 'items.quantity') }} as list_price,
         {{ money_times('items.unit_cost', 6, 'items.quantity') }} as cost,

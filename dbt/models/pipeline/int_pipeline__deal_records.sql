@@ -1,7 +1,9 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per deal of every source: what the record says beside its history
 with crm_companies as (
-    select links.source, links.from_id as deal_id, min_by(identities.company_key, {{ primary_first('links', 'to_id') }}) filter (where identities.company_key is not null) as company_key
+    select
+        links.source, links.from_id as deal_id,
+        min_by(identities.company_key, {{ primary_first('links', 'to_id') }}) filter (where identities.company_key is not null) as company_key
     from {{ ref('int_crm__links') }} as links
     inner join {{ ref('company_identities') }} as identities on links.to_id = identities.company_id and links.source = identities.source
     where links.from_object = 'deals' and links.to_object = 'companies'
@@ -9,7 +11,9 @@ with crm_companies as (
 ),
 
 crm_contacts as (
-    select links.source, links.from_id as deal_id, min_by(identities.contact_key, {{ primary_first('links', 'to_id') }}) filter (where identities.contact_key is not null) as contact_key
+    select
+        links.source, links.from_id as deal_id,
+        min_by(identities.contact_key, {{ primary_first('links', 'to_id') }}) filter (where identities.contact_key is not null) as contact_key
     from {{ ref('int_crm__links') }} as links
     inner join {{ ref('contact_identities') }} as identities on links.to_id = identities.contact_id and links.source = identities.source
     where links.from_object = 'deals' and links.to_object = 'contacts'

@@ -14,14 +14,17 @@ with changes as (
 entries as (
     select
         identities.contact_key, changes.source, changes.contact_id, changes.changed_at as created_at, changes.previous_changed_at,
-        row_number() over (partition by identities.contact_key order by changes.changed_at nulls last, changes.source nulls last, changes.contact_id nulls last) as entry_number,
-        lag(changes.changed_at) over (partition by identities.contact_key order by changes.changed_at nulls last, changes.source nulls last, changes.contact_id nulls last) as previous_entry_at
+        row_number() over by_contact as entry_number,
+        lag(changes.changed_at) over by_contact as previous_entry_at
     from changes
     inner join {{ ref('contact_identities') }} as identities on changes.source = identities.source and changes.contact_id = identities.contact_id
     inner join {{ ref('int_pipeline__people') }} as contacts on identities.contact_key = contacts.contact_key and not contacts.is_removed
     where changes.stage in ('lead', 'marketingqualifiedlead', 'salesqualifiedlead')
         and coalesce(changes.previous_stage, '') not in ('lead', 'marketingqualifiedlead', 'salesqualifiedlead')
         and not exists (select 1 from {{ ref('int_crm__leads') }} as leads where leads.source = changes.source)
+    window by_contact as (
+        partition by identities.contact_key order by changes.changed_at nulls last, changes.source nulls last, changes.contact_id nulls last
+    )
 ),
 
 noisy as (

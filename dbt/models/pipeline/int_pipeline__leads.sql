@@ -17,7 +17,8 @@ ordered as (
 )
 
 select
-    ordered.lead_key, ordered.source, ordered.lead_id, ordered.lead_rule, ordered.created_at, ordered.contact_key, coalesce(ordered.company_key, contacts.company_key) as company_key,
+    ordered.lead_key, ordered.source, ordered.lead_id, ordered.lead_rule, ordered.created_at, ordered.contact_key,
+    coalesce(ordered.company_key, contacts.company_key) as company_key,
     case when ordered.first_owner_id is not null then ordered.created_at else ordered.assigned_at end as routed_at,
     -- given to its first owner after creation by a person, not by a workflow or an integration
     ordered.first_owner_id is null and ordered.assigned_at is not null

@@ -36,8 +36,8 @@ union all
 select
     'meeting', meeting_id, case when object_source = 'MEETINGS' then 'inbound' when created_by_user_id is not null then 'outbound' end,
     coalesce(occurred_at, starts_at), created_at, case when outcome in ('CANCELED', 'RESCHEDULED') then version_at end, owner_id,
-    cast(null as string), created_by_user_id, coalesce(object_source, '') in {{ machines }}, lower(outcome), was_held,
-    created_by_user_id is not null and coalesce(object_source, '') <> 'MEETINGS', was_held,
+    cast(null as string), created_by_user_id, coalesce(object_source, '') in {{ machines }}, lower(outcome), was_held as is_two_way,
+    created_by_user_id is not null and coalesce(object_source, '') <> 'MEETINGS', was_held as is_held,
     case when ends_at >= starts_at then {{ elapsed_minutes('starts_at', 'ends_at') }} end, subject, deletion, known_from
 from meetings
 {%- for name in ['note', 'task'] %}

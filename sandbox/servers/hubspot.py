@@ -7,21 +7,20 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import orjson
 
 from sandbox import truth
 from sandbox.catalogue import SCOPES, SPELLINGS
-from sandbox.faults import Fault, Faults, apply_data_faults
+from sandbox.faults import Fault
 from sandbox.servers.answers import Answer, ApiError, bad_request, missing_scope, not_found
+from sandbox.servers.company_server import CompanyServer
 from sandbox.servers.hubspot_read import Query, Reader
 from sandbox.servers.hubspot_search import search
 from sandbox.servers.hubspot_write import Writer
@@ -36,43 +35,20 @@ _DATED = re.compile(r"^/crm/(objects|owners|pipelines|properties|associations|sc
 _SERVER_ERRORS = (500, 502, 503, 504)
 
 
-class Portal(ThreadingHTTPServer):
-    """The server. `calls` is the request log, oldest first."""
-
-    daemon_threads = True
-    request_queue_size = 64
+class Portal(CompanyServer):
+    """The server; the switches below are for tests."""
 
     def __init__(self, world: World, port: int = 0, token: str = DEFAULT_TOKEN, limits: bool = False) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.world = world
-        self.token = token
+        super().__init__(world, _Handler, port, token)
         self.limits = limits
-        self.faults = Faults()
         self.index_lag = 0
         self.reader = Reader(world)
         self.writer = Writer(self.reader)
-        self.lock = threading.RLock()
-        self.calls: list[dict[str, Any]] = []
-        self.log_file: TextIO | None = None
-        self.on_tick: Any = None
         self._burst: deque[float] = deque()
         self._searches: deque[float] = deque()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def set_faults(self, specs: list[str] | tuple[str, ...]) -> None:
-        """Replace the faults; data faults are applied at once."""
-        self.faults = Faults(list(specs))
-        apply_data_faults(self.world, self.faults)
-
-    def note(self, method: str, path: str, status: int) -> None:
-        """Write one call to the log."""
-        entry = {"at": time.time(), "method": method, "path": path, "route": route_of(path), "status": status}
-        self.calls.append(entry)
-        if self.log_file is not None:
-            self.log_file.write(orjson.dumps(entry).decode() + "\n")
+    def described(self, path: str) -> dict[str, Any]:
+        return {"path": path, "route": route_of(path)}
 
     def over_limit(self, is_search: bool) -> Answer | None:
         """A 429 when limits are on and this call is one too many."""
@@ -107,12 +83,6 @@ def rate_limited(policy: str, retry_after: str | None) -> Answer:
 def route_of(path: str) -> str:
     """A path without ids and query, for counting."""
     return re.sub(r"/\d{3,}(?=/|$)", "/{id}", _DATED.sub(r"/crm/v3/\1", urlsplit(path).path)).rstrip("/")
-
-
-def calls_summary(portal: Portal) -> dict[str, Any]:
-    """The answer of GET /__sandbox/calls."""
-    counts = Counter(f"{call['method']} {call['route']}" for call in portal.calls)
-    return {"total": len(portal.calls), "by_route": dict(counts.most_common()), "calls": portal.calls}
 
 
 class _Handler(Handler):
@@ -251,27 +221,10 @@ class _Handler(Handler):
         }
 
     def _control(self, path: str, raw: bytes) -> Answer:
-        portal = self.server
-        with portal.lock:
-            if path.endswith("/calls"):
-                summary = calls_summary(portal)
-                if self.command == "DELETE":
-                    portal.calls.clear()
-                return Answer(200, summary)
-            if path.endswith("/faults") and self.command == "POST":
-                try:
-                    portal.set_faults(orjson.loads(raw or b"{}").get("faults", []))
-                except ValueError as error:
-                    return Answer(400, {"message": str(error)})
-                return Answer(200, {"faults": [fault.name for fault in portal.faults.active]})
-            if path.endswith("/tick") and self.command == "POST":
-                portal.world.tick(int(orjson.loads(raw or b"{}").get("days", 1)))
-                if portal.on_tick is not None:
-                    portal.on_tick()
-                return Answer(200, {"now": iso(portal.world.now), "end": portal.world.end.isoformat()})
-            if path.endswith("/truth"):
-                return Answer(200, truth.of(portal.world))
-        return Answer(404, {"message": "no such control"})
+        if path.endswith("/truth"):
+            with self.server.lock:
+                return Answer(200, truth.of(self.server.world))
+        return self.server.control(self.command, path, raw)
 
     def _send(self, answer: Answer, fault: Fault | None = None) -> None:
         if isinstance(answer.body, bytes):

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import base64
 import re
-import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import ThreadingHTTPServer
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
 from sandbox.catalogue import DEAL_STAGES
-from sandbox.faults import Fault, Faults, apply_data_faults
+from sandbox.faults import Fault
 from sandbox.servers import pipedrive_fields as fields
 from sandbox.servers.answers import Answer
+from sandbox.servers.company_server import CompanyServer
 from sandbox.servers.pipedrive_read import TYPES, Renderer, stamp
 from sandbox.servers.wire import Handler, serving
-from sandbox.store import Record, instant_of, iso
+from sandbox.store import Record, instant_of
 from sandbox.world import World
 
 DEFAULT_TOKEN = "0123456789abcdef0123456789abcdef01234567"
@@ -100,21 +99,13 @@ class Query:
         return found
 
 
-class Portal(ThreadingHTTPServer):
-    """The server. `calls` is the request log; `archived`: deal id -> instant; the switches below are for tests."""
-
-    daemon_threads = True
-    request_queue_size = 64
+class Portal(CompanyServer):
+    """The server. `archived`: deal id -> instant; the switches below are for tests."""
 
     def __init__(self, world: World, port: int = 0, token: str = DEFAULT_TOKEN, limits: bool = False) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.world, self.token, self.limits = world, token, limits
+        super().__init__(world, _Handler, port, token)
+        self.limits = limits
         self.render = Renderer(world)
-        self.faults = Faults()
-        self.lock = threading.RLock()
-        self.calls: list[dict[str, Any]] = []
-        self.log_file: TextIO | None = None
-        self.on_tick: Any = None
         self.archived: dict[int, int] = {}
         self.days_kept = 30
         self.lists_deleted = False  # whether lists of persons, organizations and activities show what was deleted
@@ -122,20 +113,8 @@ class Portal(ThreadingHTTPServer):
         self.access_tokens: set[str] = set()
         self._burst: deque[float] = deque()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def set_faults(self, specs: list[str] | tuple[str, ...]) -> None:
-        """Replace the faults; data faults are applied at once."""
-        self.faults = Faults(list(specs))
-        apply_data_faults(self.world, self.faults)
-
-    def note(self, method: str, path: str, status: int) -> None:
-        entry = {"at": time.time(), "method": method, "path": path, "route": route_of(path), "status": status}
-        self.calls.append(entry)
-        if self.log_file is not None:
-            self.log_file.write(orjson.dumps(entry).decode() + "\n")
+    def described(self, path: str) -> dict[str, Any]:
+        return {"path": path, "route": route_of(path)}
 
     def limit_headers(self) -> dict[str, str]:
         left = max(0, BURST - len(self._burst)) if self.limits else BURST
@@ -198,12 +177,6 @@ def route_of(path: str) -> str:
     return re.sub(r"/\d+(?=/|$)", "/{id}", urlsplit(path).path).rstrip("/")
 
 
-def calls_summary(portal: Portal) -> dict[str, Any]:
-    """The answer of GET /__sandbox/calls."""
-    counts = Counter(f"{call['method']} {call['route']}" for call in portal.calls)
-    return {"total": len(portal.calls), "by_route": dict(counts.most_common()), "calls": portal.calls}
-
-
 class _Handler(Handler):
     server: Portal
 
@@ -212,7 +185,7 @@ class _Handler(Handler):
         raw = self.rfile.read(length) if length else b""
         parts = urlsplit(self.path)
         if parts.path.startswith("/__sandbox/"):
-            self._send(self._control(parts.path, raw))
+            self._send(self.server.control(self.command, parts.path, raw))
             return
         with self.server.lock:
             fault = self.server.faults.next(self.path)
@@ -222,7 +195,7 @@ class _Handler(Handler):
                 answer.headers = self.server.limit_headers() | answer.headers
         self._send(answer, fault)
 
-    do_GET = do_POST = _serve
+    do_GET = do_POST = do_DELETE = _serve
 
     def _answer(self, path: str, query: str, raw: bytes, fault: Fault | None) -> Answer:
         try:
@@ -462,31 +435,6 @@ class _Handler(Handler):
         paging |= {"next_start": start + limit} if more else {}
         page = rows[start : start + limit]
         return Answer(200, {"success": True, "data": page or None, "additional_data": {"pagination": paging}})
-
-    # controls
-
-    def _control(self, path: str, raw: bytes) -> Answer:
-        portal = self.server
-        with portal.lock:
-            if path.endswith("/calls"):
-                summary = calls_summary(portal)
-                if self.command == "DELETE":
-                    portal.calls.clear()
-                return Answer(200, summary)
-            if path.endswith("/faults") and self.command == "POST":
-                try:
-                    portal.set_faults(orjson.loads(raw or b"{}").get("faults", []))
-                except ValueError as error:
-                    return Answer(400, {"message": str(error)})
-                return Answer(200, {"faults": [fault.name for fault in portal.faults.active]})
-            if path.endswith("/tick") and self.command == "POST":
-                portal.world.tick(int(orjson.loads(raw or b"{}").get("days", 1)))
-                if portal.on_tick is not None:
-                    portal.on_tick()
-                return Answer(200, {"now": iso(portal.world.now), "end": portal.world.end.isoformat()})
-        return Answer(404, {"message": "no such control"})
-
-    do_DELETE = _serve
 
     def _send(self, answer: Answer, fault: Fault | None = None) -> None:
         if isinstance(answer.body, bytes):

@@ -9,20 +9,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import ThreadingHTTPServer
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
 import orjson
 
-from sandbox.faults import Fault, Faults, apply_data_faults
+from sandbox.faults import Fault
 from sandbox.servers.answers import Answer
+from sandbox.servers.company_server import CompanyServer
 from sandbox.servers.salesforce_fields import SOBJECTS, describe
 from sandbox.servers.salesforce_org import Org, Row
 from sandbox.servers.salesforce_setup import category_of, stages_of
@@ -84,39 +83,15 @@ class Credentials:
         return token
 
 
-class OrgServer(ThreadingHTTPServer):
-    """The server. `calls` is the request log, oldest first."""
-
-    daemon_threads = True
-    request_queue_size = 64
+class OrgServer(CompanyServer):
+    """The server."""
 
     def __init__(self, world: World, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.world, self.org, self.credentials = world, Org(world), Credentials()
-        self.faults = Faults()
-        self.lock = threading.RLock()
-        self.calls: list[dict[str, Any]] = []
-        self.token = DEFAULT_TOKEN
-        self.log_file: TextIO | None = None
-        self.on_tick: Any = None
+        super().__init__(world, _Handler, port, DEFAULT_TOKEN)
+        self.org, self.credentials = Org(world), Credentials()
         self.batch_size, self.daily_limit, self.used = LONGEST_BATCH, 100_000, 0
         self.cursors: dict[str, Cursor] = {}
         self.jobs: dict[str, Job] = {}
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def set_faults(self, specs: list[str] | tuple[str, ...]) -> None:
-        """Replace the faults; data faults are applied at once."""
-        self.faults = Faults(list(specs))
-        apply_data_faults(self.world, self.faults)
-
-    def note(self, method: str, path: str, status: int) -> None:
-        entry = {"at": time.time(), "method": method, "path": path, "status": status}
-        self.calls.append(entry)
-        if self.log_file is not None:
-            self.log_file.write(orjson.dumps(entry).decode() + "\n")
 
 
 class _Handler(Handler):

@@ -20,7 +20,8 @@ from ingestion import pipedrive as module
 from ingestion import pipedrive_reader
 from ingestion.objects import PIPEDRIVE
 from ingestion.session import CredentialsError
-from sandbox.servers.pipedrive import Portal, calls_summary, serve
+from sandbox.servers.company_server import calls_summary
+from sandbox.servers.pipedrive import Portal, serve
 from sandbox.store import Record
 from tests.unit.ingestion.pipedrive_practice import PipedriveWarehouse, assert_same_as_vendor, vendor_states
 from tests.unit.ingestion.practice import portal_now, tiny_world

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from typing import Any
 
 from ingestion.landing import ObjectResult
 from ingestion.pipedrive import PipedriveSource, sync_pipedrive
 from sandbox.servers.pipedrive import Portal
-from tests.unit.ingestion.practice import NEWEST, Warehouse, portal_now
+from tests.unit.ingestion.practice import Warehouse, portal_now
 
 LISTED = ("deals", "persons", "organizations", "activities")
 
 
 class PipedriveWarehouse(Warehouse):
     """The same warehouse, filled from Pipedrive."""
+
+    crm = "pipedrive"
 
     def night(self, portal: Portal, now: datetime | None = None, **options: Any) -> dict[str, ObjectResult]:
         self.runs += 1
@@ -26,22 +27,6 @@ class PipedriveWarehouse(Warehouse):
             return {result.object: result for result in results}
         finally:
             source.session.close()
-
-    def states(self, name: str) -> dict[str, tuple[bool, dict[str, Any]]]:
-        """record_id -> (is_deleted, payload) of the newest version."""
-        rows = self.query(
-            f"""select record_id, arg_max(is_deleted, {NEWEST}), arg_max(payload, {NEWEST})::varchar
-                from raw.pipedrive__{name} group by record_id"""
-        )
-        return {key: (is_deleted, json.loads(payload)) for key, is_deleted, payload in rows}
-
-    def everything(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every raw Pipedrive table without the landing's own instants and batch numbers."""
-        tables = self.query(
-            """select table_name from duckdb_tables()
-               where schema_name = 'raw' and table_name like 'pipedrive%' order by 1"""
-        )
-        return {n: self.query(f"select * exclude (batch_id, landed_at) from raw.{n} order by all") for (n,) in tables}
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -58,10 +43,10 @@ def vendor_states(portal: Portal, name: str) -> dict[str, dict[str, Any]]:
 def assert_same_as_vendor(warehouse: PipedriveWarehouse, portal: Portal) -> None:
     """What is landed as living is what the portal shows, with these values; the rest is deleted."""
     for name in LISTED:
-        states = warehouse.states(name)
+        states = warehouse.newest(name)
         landed = {key: shown(payload) for key, (is_deleted, payload) in states.items() if not is_deleted}
         assert landed == vendor_states(portal, name), name
-    lines = {key for key, (is_deleted, _) in warehouse.states("deal_products").items() if not is_deleted}
+    lines = {key for key, (is_deleted, _) in warehouse.newest("deal_products").items() if not is_deleted}
     deals = [record for record in portal.records("deals") if record.archived_at is None]
     assert lines >= {str(line["id"]) for record in deals for line in portal.render.products_of(record)}
     changes = {

@@ -38,6 +38,8 @@ def portal_now(portal: Portal) -> datetime:
 class Warehouse:
     """One warehouse file and its spool. Held open between syncs, as opening it 16 times a sync costs half of it."""
 
+    crm = "hubspot"
+
     def __init__(self, folder: Path):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +82,7 @@ class Warehouse:
         """record_id -> (is_deleted, payload) of the newest version."""
         rows = self.query(
             f"""select record_id, arg_max(is_deleted, {NEWEST}), arg_max(payload, {NEWEST})::varchar
-                from raw.hubspot__{name} group by record_id"""
+                from raw.{self.crm}__{name} group by record_id"""
         )
         return {record_id: (is_deleted, json.loads(payload)) for record_id, is_deleted, payload in rows}
 
@@ -97,10 +99,11 @@ class Warehouse:
         return set(rows)  # type: ignore[arg-type]
 
     def contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every raw HubSpot table without the landing's own instants and batch numbers."""
+        """Every raw table of the CRM without the landing's own instants and batch numbers."""
         tables = self.query(
             """select table_name from information_schema.tables
-               where table_schema = 'raw' and table_name like 'hubspot\\_\\_%' escape '\\' order by 1"""
+               where table_schema = 'raw' and starts_with(table_name, ?) order by 1""",
+            f"{self.crm}__",
         )
         return {
             name: self.query(f"select * exclude (batch_id, landed_at) from raw.{name} order by all")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +25,8 @@ def org_now(org: OrgServer) -> datetime:
 class OrgWarehouse(Warehouse):
     """One warehouse file, read from an org."""
 
+    crm = "salesforce"
+
     def org_source(self, org: OrgServer, **options: Any) -> SalesforceSource:
         options = {"backoff_seconds": 0.005, "poll_seconds": 0.0} | options
         return SalesforceSource(options.pop("login", LOGIN), org.url, self.folder / "spool", **options)
@@ -39,26 +40,6 @@ class OrgWarehouse(Warehouse):
             return {result.object: result for result in results}
         finally:
             source.client.close()
-
-    def org_newest(self, name: str) -> dict[str, tuple[bool, dict[str, Any]]]:
-        """record_id -> (is_deleted, payload) of the newest version."""
-        rows = self.query(
-            f"""select record_id, arg_max(is_deleted, (version_at, landed_at, batch_id)),
-                    arg_max(payload, (version_at, landed_at, batch_id))::varchar
-                from raw.salesforce__{name} group by record_id"""
-        )
-        return {record_id: (is_deleted, json.loads(payload)) for record_id, is_deleted, payload in rows}
-
-    def org_contents(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Every raw Salesforce table without the landing's own instants and batch numbers."""
-        tables = self.query(
-            """select table_name from information_schema.tables
-               where table_schema = 'raw' and table_name like 'salesforce\\_\\_%' escape '\\' order by 1"""
-        )
-        return {
-            name: self.query(f"select * exclude (batch_id, landed_at) from raw.{name} order by all")
-            for (name,) in tables
-        }
 
 
 def as_landed(sobject: str, row: Row, excluded: tuple[str, ...] = ()) -> dict[str, str]:
@@ -83,7 +64,7 @@ def assert_same_as_org(warehouse: OrgWarehouse, org: OrgServer) -> None:
             continue
         excluded = ("HtmlBody",) if sobject == "EmailMessage" else ()
         expected = {row["Id"]: row for row in org.org.rows(sobject)}
-        found = warehouse.org_newest(name)
+        found = warehouse.newest(name)
         assert set(expected) <= set(found), name
         for record_id, (is_deleted, payload) in found.items():
             if record_id not in expected:

@@ -45,7 +45,7 @@ def first(lived, tmp_path_factory):
         results = warehouse.night(portal)
         assert_same_as_vendor(warehouse, portal)
         asked = calls_summary(portal)["total"]
-    contents = warehouse.everything()
+    contents = warehouse.contents()
     warehouse.close()
     return folder, results, asked, contents
 
@@ -108,13 +108,13 @@ def test_the_first_night_lands_every_object(first) -> None:
 
 def test_an_unchanged_night_appends_nothing_and_asks_for_little(portal, warehouse, first) -> None:
     assert appended(warehouse.night(portal)) == {}
-    assert warehouse.everything() == first[3]
+    assert warehouse.contents() == first[3]
     assert calls_summary(portal)["total"] == 18
 
 
 def test_custom_fields_keep_their_keys_and_the_lists_say_what_they_are_called(portal, warehouse) -> None:
-    names = {key: field["field_name"] for key, (_, field) in warehouse.states("deal_fields").items()}
-    for _, deal in warehouse.states("deals").values():
+    names = {key: field["field_name"] for key, (_, field) in warehouse.newest("deal_fields").items()}
+    for _, deal in warehouse.newest("deals").values():
         assert {names[key] for key in deal["custom_fields"] if len(key) == 40} >= {"Lead source", "Competitor"}
 
 
@@ -146,7 +146,7 @@ def test_page_size_does_not_matter(portal, warehouse, first, tmp_path, monkeypat
     assert appended(warehouse.night(portal, portal_now(portal) + WEEK)) == {}
     fresh = PipedriveWarehouse(tmp_path / "fresh")
     fresh.night(portal)
-    assert fresh.everything() == first[3]
+    assert fresh.contents() == first[3]
     fresh.close()
 
 
@@ -159,7 +159,7 @@ def test_what_happened_is_found_that_night_and_what_nobody_reports_by_the_next_s
     warehouse.night(portal, portal_now(portal) + WEEK)
     assert_same_as_vendor(warehouse, portal)
     gone = {
-        name: [p.get("tombstone") for d, p in warehouse.states(name).values() if d] for name in ("persons", "deals")
+        name: [p.get("tombstone") for d, p in warehouse.newest(name).values() if d] for name in ("persons", "deals")
     }
     assert gone["persons"].count("erased") == 2 and gone["persons"].count(None) >= 1
     assert gone["deals"].count("erased") == 2
@@ -170,7 +170,7 @@ def test_a_deal_that_is_archived_is_not_deleted_and_comes_back(portal, warehouse
     (deal,) = some(portal, "deals")
     portal.archived[int(deal.id)] = portal.world.stamp()
     warehouse.night(portal)
-    is_deleted, payload = warehouse.states("deals")[deal.id]
+    is_deleted, payload = warehouse.newest("deals")[deal.id]
     assert (is_deleted, payload["is_archived"]) == (False, True)
     portal.archived.clear()
     portal.world.store.change(deal, portal.world.stamp(), {"dealname": "Back"})
@@ -183,7 +183,7 @@ def test_a_deletion_that_moves_no_stamp_is_found_by_the_scan(portal, warehouse) 
     deal.archived_at = deal.updated_at
     portal.world.touches += 7_200
     warehouse.night(portal)
-    assert warehouse.states("deals")[deal.id][0] is True
+    assert warehouse.newest("deals")[deal.id][0] is True
     deal.archived_at = None
     warehouse.night(portal)
     assert_same_as_vendor(warehouse, portal)
@@ -195,7 +195,7 @@ def test_what_was_deleted_longer_than_the_vendor_remembers_is_gone(portal, wareh
     portal.days_kept = 0
     portal.world.touches += 10
     warehouse.night(portal, portal_now(portal) + WEEK)
-    assert warehouse.states("persons")[person.id] == (True, {"id": person.id, "tombstone": "erased"})
+    assert warehouse.newest("persons")[person.id] == (True, {"id": person.id, "tombstone": "erased"})
 
 
 def test_products_and_participants_that_are_taken_off_a_deal_are_deletions(portal, warehouse) -> None:
@@ -217,7 +217,7 @@ def test_products_and_participants_that_are_taken_off_a_deal_are_deletions(porta
     warehouse.night(portal)
     gone = {row[0] for row in warehouse.query(links.format("and is_deleted"), deal.id)}
     assert {person.id for person in people} <= gone
-    assert warehouse.states("deal_products")[line] == (True, {"id": line, "tombstone": "removed"})
+    assert warehouse.newest("deal_products")[line] == (True, {"id": line, "tombstone": "removed"})
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def changed(lived, first, tmp_path_factory):
     with serve(copy.deepcopy(lived)) as portal:
         busy_day(portal)
         warehouse.night(portal)
-    contents = warehouse.everything()
+    contents = warehouse.contents()
     warehouse.close()
     return contents
 
@@ -249,7 +249,7 @@ def test_what_passes_changes_nothing(portal, warehouse, changed, monkeypatch, fa
     portal.set_faults([fault])
     results = warehouse.night(portal)
     assert {name: r.reason for name, r in results.items() if r.state != "ok" or r.reason} == {}
-    assert warehouse.everything() == changed
+    assert warehouse.contents() == changed
     statuses = {call["status"] for call in portal.calls}
     assert sum(r.retries for r in results.values()) > 0 or 400 in statuses
 
@@ -269,7 +269,7 @@ def test_what_lasts_fails_its_object_alone_and_a_later_night_lands_the_same(
     assert {name for name, r in results.items() if r.state != "ok"} == {"deals", "deal_products"}
     portal.set_faults([])
     warehouse.night(portal)
-    assert warehouse.everything() == changed
+    assert warehouse.contents() == changed
 
 
 def test_products_that_could_not_be_read_are_made_good_the_next_night(portal, warehouse, changed) -> None:
@@ -279,7 +279,7 @@ def test_products_that_could_not_be_read_are_made_good_the_next_night(portal, wa
     assert {name for name, r in results.items() if r.state != "ok"} == {"deal_products"}
     portal.set_faults([])
     warehouse.night(portal)
-    assert warehouse.everything() == changed
+    assert warehouse.contents() == changed
 
 
 def test_an_object_outside_the_plan_or_the_users_rights_is_named_and_the_rest_goes_on(portal, warehouse) -> None:
@@ -306,7 +306,7 @@ def test_the_changelog_stops_at_its_share_of_the_days_tokens_and_goes_on_the_nex
             break
         assert "tokens" in results["deals"].reason
     assert nights > 2
-    assert warehouse.everything() == first[3]
+    assert warehouse.contents() == first[3]
     warehouse.close()
 
 
@@ -380,7 +380,7 @@ def test_killed_between_pages_and_between_objects_it_leaves_nothing_behind(porta
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     warehouse.night(portal)
-    assert warehouse.everything() == changed
+    assert warehouse.contents() == changed
     assert warehouse.query("select count(*) from raw.sync_state where source = 'pipedrive' and state <> 'ok'") == [(0,)]
 
 

@@ -67,7 +67,7 @@ def contents(quiet: OrgServer, tmp_path_factory):
     assert {name: result.reason for name, result in results.items() if result.state != "ok"} == {}
     assert set(results) == {entry.name for entry in SALESFORCE}
     assert_same_as_org(warehouse, quiet)
-    found = warehouse.org_contents()
+    found = warehouse.contents()
     warehouse.close()
     return found
 
@@ -88,7 +88,7 @@ def appended(results):
 
 def test_a_second_read_appends_nothing_whatever_the_pages(quiet_org, warehouse, contents) -> None:
     warehouse.read(quiet_org)
-    assert warehouse.org_contents() == contents
+    assert warehouse.contents() == contents
     quiet_org.calls.clear()
     quiet_org.batch_size = 7
     results = warehouse.read(quiet_org)
@@ -102,7 +102,7 @@ def test_a_bulk_load_lands_what_the_pages_would(quiet_org, warehouse, contents) 
     results = warehouse.read(quiet_org, bulk_above=3)
     assert broken(results) == {}
     assert asked(quiet_org)["jobs/query"] > 15
-    assert warehouse.org_contents() == contents
+    assert warehouse.contents() == contents
     quiet_org.calls.clear()
     assert appended(warehouse.read(quiet_org)) == {}
 
@@ -110,7 +110,7 @@ def test_a_bulk_load_lands_what_the_pages_would(quiet_org, warehouse, contents) 
 def test_bulk_results_come_in_pages_of_their_own(quiet_org, warehouse, contents, monkeypatch) -> None:
     monkeypatch.setattr("ingestion.salesforce_client.BULK_PAGE", 7)
     assert broken(warehouse.read(quiet_org, bulk_above=3)) == {}
-    assert warehouse.org_contents() == contents
+    assert warehouse.contents() == contents
 
 
 PASSING = [
@@ -133,7 +133,7 @@ def test_what_passes_is_asked_again_and_changes_nothing(quiet_org, warehouse, co
     quiet_org.set_faults([fault])
     results = warehouse.read(quiet_org)
     assert broken(results) == {}
-    assert warehouse.org_contents() == contents
+    assert warehouse.contents() == contents
 
 
 BULK = ["job_failed:jobs/query@1x1", "job_failed:jobs/query@1x99", "truncated:results@2x1"]
@@ -144,7 +144,7 @@ BULK += ["session_expired:results@1x1"]
 def test_a_job_that_fails_is_done_again_or_read_by_page(quiet_org, warehouse, contents, fault) -> None:
     quiet_org.set_faults([fault])
     assert broken(warehouse.read(quiet_org, bulk_above=3)) == {}
-    assert warehouse.org_contents() == contents
+    assert warehouse.contents() == contents
 
 
 LASTING = [
@@ -160,10 +160,10 @@ def test_what_lasts_is_reported_and_made_good_later(quiet_org, warehouse, conten
     results = warehouse.read(quiet_org, attempts=2)
     failed = {name: result for name, result in results.items() if result.state == "failed"}
     assert failed and all(says in (result.reason or "") for result in failed.values())
-    assert warehouse.org_contents()["salesforce__stages"] == contents["salesforce__stages"]
+    assert warehouse.contents()["salesforce__stages"] == contents["salesforce__stages"]
     quiet_org.set_faults([])
     assert broken(warehouse.read(quiet_org)) == {}
-    assert warehouse.org_contents() == contents
+    assert warehouse.contents() == contents
 
 
 def test_the_orgs_day_is_shared(quiet_org, warehouse, contents) -> None:
@@ -175,7 +175,7 @@ def test_the_orgs_day_is_shared(quiet_org, warehouse, contents) -> None:
     assert 67 <= quiet_org.used <= 70
     quiet_org.daily_limit = 100_000
     assert broken(warehouse.read(quiet_org)) == {}
-    assert warehouse.org_contents() == contents
+    assert warehouse.contents() == contents
 
 
 def test_a_day_that_is_used_up_is_not_asked_again(quiet_org, warehouse) -> None:
@@ -268,7 +268,7 @@ class TestLaterNights:
         assert broken(results) == {}
         assert_same_as_org(warehouse, org)
         assert results["opportunities"].history_appended > 0
-        newest = warehouse.org_newest("contacts")
+        newest = warehouse.newest("contacts")
         losers = [payload for gone, payload in newest.values() if gone and payload.get("MasterRecordId")]
         assert len(losers) >= 2 and {payload["MasterRecordId"] for payload in losers} <= set(newest)
         store.restore(archived, stamp())
@@ -285,7 +285,7 @@ class TestLaterNights:
         whole.read(org)
         tables = {entry.history_table.removeprefix("raw.") for entry in SALESFORCE if entry.has_history}
         for name in tables:
-            assert dict(whole.org_contents())[name] == dict(warehouse.org_contents())[name], name
+            assert dict(whole.contents())[name] == dict(warehouse.contents())[name], name
         whole.close()
 
     def test_what_was_erased_is_found_by_the_weekly_list_of_ids(self, org, warehouse) -> None:
@@ -297,9 +297,9 @@ class TestLaterNights:
                 org.world.store.unlink(erased, org.world.store.records[kind][linked])
         org.world.store.erase(erased, org.world.stamp())
         warehouse.read(org)
-        assert not warehouse.org_newest("contacts")[key][0]
+        assert not warehouse.newest("contacts")[key][0]
         results = warehouse.read(org, org_now(org) + WEEK)
-        is_deleted, payload = warehouse.org_newest("contacts")[key]
+        is_deleted, payload = warehouse.newest("contacts")[key]
         assert is_deleted and payload["tombstone"] == "erased" and results["contacts"].deletions == 1
         assert appended(warehouse.read(org, org_now(org) + 2 * WEEK)) == {}
 
@@ -310,7 +310,7 @@ class TestLaterNights:
             patched = "sandbox.servers.salesforce._Handler._described"
             patch.setattr(patched, lambda self, name: hidden if name == "Account" else describe(name))
             warehouse.read(org)
-        assert all("Segment__c" not in payload for _, payload in warehouse.org_newest("accounts").values())
+        assert all("Segment__c" not in payload for _, payload in warehouse.newest("accounts").values())
         assert warehouse.read(org)["accounts"].rows_appended == len(org.org.rows("Account"))
         assert_same_as_org(warehouse, org)
 
@@ -360,7 +360,7 @@ def test_killed_nights_then_a_whole_one(quiet_org, warehouse, contents) -> None:
             time.sleep(0.001)
         finish(process)
     assert broken(warehouse.read(quiet_org)) == {}
-    assert warehouse.org_contents() == contents
+    assert warehouse.contents() == contents
     assert warehouse.query("select count(*) from raw.sync_state where state <> 'ok'") == [(0,)]
 
 

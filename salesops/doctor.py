@@ -9,7 +9,7 @@ import fcntl
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -136,69 +136,56 @@ def _practice_copy(settings: Settings, data: DataDirectory) -> Iterator[practice
             yield company
 
 
-def _hubspot(base_url: str, token: str, findings: Findings) -> None:
-    from ingestion.hubspot import HubSpotSource
+@contextmanager
+def _asking(name: str, refused: str, variables: str, base_url: str, findings: Findings, failed: str) -> Iterator[None]:
+    """Looking at one CRM: what it refuses, or that it does not answer, is a finding."""
     from ingestion.session import CredentialsError, SourceError
 
     try:
+        yield
+    except CredentialsError as error:
+        _say(name, f"refuses the {refused}: {error}")
+        findings.add(CONFIGURATION, f"check {variables}: {error}")
+    except SourceError as error:
+        _say(name, f"{failed}: {error}")
+        findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
+
+
+def _hubspot(base_url: str, token: str, findings: Findings) -> None:
+    from ingestion.hubspot import HubSpotSource
+
+    with _asking("HubSpot", "token", config.TOKEN_VARIABLE, base_url, findings, "not reachable"):
         source = HubSpotSource(token, base_url, attempts=2)
         _say("HubSpot", _portal(source.session, base_url))
-        probes = source.check()
-    except CredentialsError as error:
-        _say("HubSpot", f"refuses the token: {error}")
-        findings.add(CONFIGURATION, f"check {config.TOKEN_VARIABLE}: {error}")
-        return
-    except SourceError as error:
-        _say("HubSpot", f"not reachable: {error}")
-        findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
-        return
-    _probed("hubspot", probes, findings)
+        _probed("hubspot", source.check(), findings)
 
 
 def _pipedrive(base_url: str, token: str, findings: Findings) -> None:
     from ingestion.pipedrive import PipedriveSource
-    from ingestion.session import CredentialsError, SourceError
 
-    try:
+    with _asking("Pipedrive", "token", config.PIPEDRIVE_VARIABLE, base_url, findings, "not reachable"):
         source = PipedriveSource(token, base_url, attempts=2)
         me = source.greet()
         company = f"{me.get('company_name', 'unknown')}, currency {me.get('default_currency', 'unknown')}"
         _say("Pipedrive", f"{base_url} answers: {company}, {source.budget.left or 'unknown'} tokens left today")
         if not me.get("is_admin"):
             _say("", "the token's user is no admin: what that user may not see is missing")
-        probes = source.check()
-    except CredentialsError as error:
-        _say("Pipedrive", f"refuses the token: {error}")
-        findings.add(CONFIGURATION, f"check {config.PIPEDRIVE_VARIABLE}: {error}")
-        return
-    except SourceError as error:
-        _say("Pipedrive", f"not reachable: {error}")
-        findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
-        return
-    _probed("pipedrive", probes, findings)
+        _probed("pipedrive", source.check(), findings)
 
 
 def _salesforce(base_url: str, held: Login | str, findings: Findings) -> None:
     from ingestion.salesforce import SalesforceSource
     from ingestion.salesforce_client import Login
-    from ingestion.session import CredentialsError, SourceError
 
     source = SalesforceSource(Login.of(held), base_url, attempts=2)
-    try:
+    with (
+        closing(source.client),
+        _asking("Salesforce", "credentials", "the SALESFORCE_ variables", base_url, findings, "not readable"),
+    ):
         probes = source.check()
-    except CredentialsError as error:
-        _say("Salesforce", f"refuses the credentials: {error}")
-        findings.add(CONFIGURATION, f"check the SALESFORCE_ variables: {error}")
-        return
-    except SourceError as error:
-        _say("Salesforce", f"not readable: {error}")
-        findings.add(SOURCE, f"see whether {base_url} can be reached from here, then try again")
-        return
-    finally:
-        source.client.close()
-    budget = source.client.budget
-    _say("Salesforce", f"{base_url} answers: {budget.used} of {budget.most} requests of 24 hours used")
-    _probed("salesforce", probes, findings)
+        budget = source.client.budget
+        _say("Salesforce", f"{base_url} answers: {budget.used} of {budget.most} requests of 24 hours used")
+        _probed("salesforce", probes, findings)
 
 
 def _probed(crm: str, probes: list[ProbeResult], findings: Findings) -> None:

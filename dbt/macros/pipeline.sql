@@ -23,6 +23,19 @@ roots as (
     case when {{ links }}.is_primary then '0' else '1' end || lpad({{ links }}.{{ id }}, 20, '0')
 {%- endmacro %}
 
+{# Of every record of the kind `one` (from_id) the linked contact or company (`thing`) that counts: its `key` in the relation `things`. #}
+{% macro primary_linked(one, thing, things, key) -%}
+    (
+        select
+            links.source, links.from_id,
+            min_by(things.{{ key }}, {{ salesops.primary_first('links', 'to_id') }}) filter (where things.{{ key }} is not null) as {{ key }}
+        from {{ ref('int_crm__links') }} as links
+        inner join {{ things }} as things on links.to_id = things.{{ thing }}_id and links.source = things.source
+        where links.from_object = '{{ one }}' and links.to_object = '{{ {"contact": "contacts", "company": "companies"}[thing] }}'
+        group by links.source, links.from_id
+    )
+{%- endmacro %}
+
 {# One row per spelling (name or id, lower case) of a company in a sheet, with its company_key. #}
 {% macro sheet_companies() -%}
     (

@@ -1,27 +1,7 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per deal of every source: what the record says beside its history
-with crm_companies as (
-    select
-        links.source, links.from_id as deal_id,
-        min_by(identities.company_key, {{ primary_first('links', 'to_id') }}) filter (where identities.company_key is not null) as company_key
-    from {{ ref('int_crm__links') }} as links
-    inner join {{ ref('company_identities') }} as identities on links.to_id = identities.company_id and links.source = identities.source
-    where links.from_object = 'deals' and links.to_object = 'companies'
-    group by links.source, links.from_id
-),
-
-crm_contacts as (
-    select
-        links.source, links.from_id as deal_id,
-        min_by(identities.contact_key, {{ primary_first('links', 'to_id') }}) filter (where identities.contact_key is not null) as contact_key
-    from {{ ref('int_crm__links') }} as links
-    inner join {{ ref('contact_identities') }} as identities on links.to_id = identities.contact_id and links.source = identities.source
-    where links.from_object = 'deals' and links.to_object = 'contacts'
-    group by links.source, links.from_id
-),
-
 -- the source is that of the creation: the first one known, whatever was typed over it later
-first_sources as (
+with first_sources as (
     select source, deal_id, min_by(lead_source, place) filter (where lead_source is not null) as lead_source
     from (
         select
@@ -45,8 +25,10 @@ from {{ ref('int_crm__deals') }} as deals
 left join {{ ref('int_pipeline__deal_contract_values') }} as contracts on deals.source || ':deal:' || deals.deal_id = contracts.deal_key
 left join {{ ref('deal_products') }} as products on deals.source || ':deal:' || deals.deal_id = products.deal_key and products.is_primary
 left join first_sources on deals.source = first_sources.source and deals.deal_id = first_sources.deal_id
-left join crm_companies on deals.source = crm_companies.source and deals.deal_id = crm_companies.deal_id
-left join crm_contacts on deals.source = crm_contacts.source and deals.deal_id = crm_contacts.deal_id
+left join {{ primary_linked('deals', 'company', ref('company_identities'), 'company_key') }} as crm_companies
+    on deals.source = crm_companies.source and deals.deal_id = crm_companies.from_id
+left join {{ primary_linked('deals', 'contact', ref('contact_identities'), 'contact_key') }} as crm_contacts
+    on deals.source = crm_contacts.source and deals.deal_id = crm_contacts.from_id
 union all
 select
     'spreadsheets:deal:' || deals.deal_id, 'spreadsheets', deals.deal_id, deals.name, cast(null as string), deals.order_type, deals.lead_source,

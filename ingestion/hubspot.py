@@ -24,7 +24,7 @@ from ingestion.hubspot_reader import Known, ObjectReader, read_pages
 from ingestion.hubspot_streams import ACCOUNT_INFO, REQUIRED, SCOPES, SMALL_LISTS, SOURCE, STREAMS, SmallList, Stream
 from ingestion.landing import Batch, ObjectResult, Spool, prepare
 from ingestion.objects import find
-from ingestion.reads import Connect, ProbeResult, Read, ReadObject, is_due, land_or_record, metered
+from ingestion.reads import Connect, ProbeResult, Read, ReadObject, is_due, land_or_record, living_ids, metered
 from ingestion.session import (
     CredentialsError,
     MissingScopeError,
@@ -109,19 +109,15 @@ def sync_hubspot(open_connection: Connect, source: HubSpotSource, run_id: str, n
         reads = {}
         for stream in source.streams:
             read = _stream_read(source, stream, definitions[stream.name], known[stream.name], run_id, now)
-            reads[pool.submit(_metered, source, read)] = stream.name
+            reads[pool.submit(metered, source.session, read)] = stream.name
         for small in SMALL_LISTS:
-            reads[pool.submit(_metered, source, _list_read(source, small, run_id, now))] = small.name
-        reads[pool.submit(_metered, source, _account_read(source, run_id, now))] = "account_info"
+            reads[pool.submit(metered, source.session, _list_read(source, small, run_id, now))] = small.name
+        reads[pool.submit(metered, source.session, _account_read(source, run_id, now))] = "account_info"
         for done in as_completed(reads):
             yield _land_or_record(open_connection, source, reads[done], done.result(), run_id, now)
 
 
 Definitions = list[str] | Exception  # an object's property names, or why they could not be read
-
-
-def _metered(source: HubSpotSource, read: ReadObject) -> Read:
-    return metered(source.session, read)
 
 
 def _land_or_record(
@@ -172,7 +168,7 @@ def _read_definitions(source: HubSpotSource, run_id: str, now: datetime) -> tupl
         reason = "; ".join(f"{name}: {_state_of(source, name, error)[1]}" for name, error in failed.items()) or None
         return Batch(find(SOURCE, "properties"), spool, run_id, now, window_to=now, reason=reason)
 
-    definitions = _metered(source, read)
+    definitions = metered(source.session, read)
     if isinstance(definitions.error, CredentialsError):
         raise definitions.error
     return names, definitions
@@ -273,15 +269,11 @@ def _cursor_text(watermark: datetime, links_read_at: datetime | None) -> str:
 
 
 def _load_ids(connection: duckdb.DuckDBPyConnection, stream: Stream, known: Known, now: datetime) -> None:
-    newest = "(version_at, landed_at, batch_id)"
-    table = find(SOURCE, stream.name).table
+    newest, entry = "(version_at, landed_at, batch_id)", find(SOURCE, stream.name)
     if _scan_is_due(stream, known, now) or _links_are_due(stream, known, now):
-        rows = connection.execute(
-            f"select record_id from {table} group by record_id having not arg_max(is_deleted, {newest})"
-        ).fetchall()
-        known.live = {row[0] for row in rows}
+        known.live = living_ids(connection, entry)
     rows = connection.execute(
-        f"""select record_id from {table} group by record_id
+        f"""select record_id from {entry.table} group by record_id
             having arg_max(is_deleted, {newest}) and max(version_at) > $oldest
                 and not contains(arg_max(payload, {newest})::varchar, '"tombstone":')""",
         {"oldest": now - ARCHIVE_KEPT},

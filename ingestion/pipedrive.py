@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import duckdb
 import orjson
 
 from ingestion.landing import Batch, ObjectResult, prepare
 from ingestion.objects import find
 from ingestion.pipedrive_reader import FORM, SOURCE, TRACKED, TokenBudget, Walker, changelog_entries, participants_page
-from ingestion.reads import Connect, ProbeResult, Read, land_or_record, metered
+from ingestion.reads import Connect, ProbeResult, Read, is_due, land_or_record, living_ids, metered
 from ingestion.session import (
     CredentialsError,
     Meter,
@@ -217,7 +216,7 @@ def _stream_read(
     def read() -> Batch:
         spool, walker = Spool(source.spool_dir / f"{SOURCE}__{stream.name}", form=FORM), source.walker()
         since = None if known.watermark is None else known.watermark - source.lookback
-        scan = since is None or _is_due(known.last_id_scan_at, now, source.id_scan[stream.name])
+        scan = since is None or is_due(known.last_id_scan_at, now, source.id_scan[stream.name])
         walk = walker.everything if scan or since is None else partial(walker.changes, since=since, until=now)
         listed: set[str] = set()
         for path in stream.paths:
@@ -368,8 +367,8 @@ def _load_known(
             held = json.loads(cursor)
             watermark = datetime.fromisoformat(held["watermark"])
             known[name] = Known(watermark, scanned_at, [str(key) for key in held.get("owed", [])])
-            if name in source.id_scan and _is_due(scanned_at, now, source.id_scan[name]):
-                known[name].live = _living(connection, name)
+            if name in source.id_scan and is_due(scanned_at, now, source.id_scan[name]):
+                known[name].live = living_ids(connection, find(SOURCE, name))
         for deal_id, line_id in connection.execute(
             f"""select arg_max(payload ->> '$.deal_id', {newest}), record_id from raw.{SOURCE}__deal_products
                 group by record_id having not arg_max(is_deleted, {newest})"""
@@ -381,19 +380,6 @@ def _load_known(
     return known, lines
 
 
-def _living(connection: duckdb.DuckDBPyConnection, name: str) -> set[str]:
-    newest = "(version_at, landed_at, batch_id)"
-    rows = connection.execute(
-        f"select record_id from {find(SOURCE, name).table} group by record_id having not arg_max(is_deleted, {newest})"
-    ).fetchall()
-    return {row[0] for row in rows}
-
-
 def _cursor_text(watermark: datetime, owed: list[str]) -> str:
     held: dict[str, Any] = {"watermark": watermark.astimezone(UTC).isoformat()}
     return json.dumps(held | ({"owed": [int(key) for key in owed]} if owed else {}))
-
-
-def _is_due(last: datetime | None, now: datetime, every: str) -> bool:
-    """`nightly` always; `weekly` when a week (less an hour, so that a late start does not cost a day) has passed."""
-    return every == "nightly" or last is None or now - last >= timedelta(days=7, hours=-1)

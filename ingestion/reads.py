@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from ingestion.landing import Batch, ObjectResult, land, record_failure
+from ingestion.objects import RawObject
 from ingestion.session import Meter, SourceSession
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
@@ -80,6 +81,15 @@ def land_or_record(
         record_failure(connection, source, name, recorded, reason, run_id, now, cost | {"seconds": read.seconds})
     shown = "empty" if state == "absent" else state
     return ObjectResult(source, name, shown, reason, seconds=read.seconds, **cost)
+
+
+def living_ids(connection: duckdb.DuckDBPyConnection, entry: RawObject) -> set[str]:
+    """Ids of the records whose newest landed version is not deleted."""
+    rows = connection.execute(
+        f"""select record_id from {entry.table} group by record_id
+            having not arg_max(is_deleted, (version_at, landed_at, batch_id))"""
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
 def is_due(last: datetime | None, now: datetime, every: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from ingestion.landing import Batch, ObjectResult, Spool, prepare
 from ingestion.landing_tables import HISTORY, SNAPSHOTS
 from ingestion.objects import find
-from ingestion.reads import Connect, ProbeResult, Read, ReadObject, is_due, land_or_record, metered
+from ingestion.reads import Connect, ProbeResult, Read, ReadObject, is_due, land_or_record, living_ids, metered
 from ingestion.salesforce_client import JobFailedError, Login, OrgClient
 from ingestion.session import (
     PAGE_ATTEMPTS,
@@ -452,14 +450,5 @@ def _load_known(open_connection: Connect, source: SalesforceSource, now: datetim
             at = datetime.fromisoformat(held["watermark"]) if held else None
             entry = known[stream.name] = Known(at, held.get("fields", ""), scanned)
             if at is not None and not stream.is_small and is_due(scanned, now, source.id_scan[stream.name]):
-                entry.live = _live_ids(connection, stream)
+                entry.live = living_ids(connection, find(SOURCE, stream.name))
     return known
-
-
-def _live_ids(connection: duckdb.DuckDBPyConnection, stream: Stream) -> set[str]:
-    newest = "(version_at, landed_at, batch_id)"
-    table = find(SOURCE, stream.name).table
-    rows: Iterable[tuple[str]] = connection.execute(
-        f"select record_id from {table} group by record_id having not arg_max(is_deleted, {newest})"
-    ).fetchall()
-    return {row[0] for row in rows}

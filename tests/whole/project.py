@@ -184,17 +184,35 @@ class Project:
     ) -> duckdb.DuckDBPyConnection:
         """Every table, as of (E, K), of what the nights landed; `afterwards`: another company under the same ids takes
         the portal over, and is read on nights of its own."""
+        connection = self._prepared()
+        land(connection, company, nights, afterwards)
+        self._make(connection, as_of, known_as_of.isoformat() if known_as_of else _K)
+        return connection
+
+    def build_landed(self, landed: Path, as_of: datetime, marts: Path) -> None:
+        """The same from what a reader has landed in a warehouse file, into a file."""
+        with self._prepared(str(marts)) as connection:
+            connection.execute(f"attach '{landed}' as landed (read_only)")
+            for (table,) in connection.execute(
+                "select table_name from duckdb_tables() where database_name = 'landed' and schema_name = 'raw'"
+            ).fetchall():
+                connection.execute(f"insert into warehouse.raw.{table} by name from landed.raw.{table}")
+            self._make(connection, as_of, _K)
+
+    def _prepared(self, marts: str = ":memory:") -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()
         connection.execute(
             f"set timezone = 'UTC'; attach '{self.empty}' as empty (read_only); attach ':memory:' as warehouse"
         )
-        connection.execute("copy from database empty to warehouse; detach empty; attach ':memory:' as marts")
+        connection.execute(f"copy from database empty to warehouse; detach empty; attach '{marts}' as marts")
         connection.execute("create schema warehouse.crm; create schema warehouse.matching")
         for schema in ("pipeline", "kpi", "meta"):
             connection.execute(f"create schema marts.{schema}")
-        land(connection, company, nights, afterwards)
+        return connection
+
+    def _make(self, connection: duckdb.DuckDBPyConnection, as_of: datetime, known_as_of: str) -> None:
         connection.execute(f"set variable e = '{as_of.isoformat()}'")
-        connection.execute(f"set variable k = '{known_as_of.isoformat() if known_as_of else _K}'")
+        connection.execute(f"set variable k = '{known_as_of}'")
         for model in self.models:
             if model.language == "python":
                 _run_python(connection, model)
@@ -202,7 +220,16 @@ class Project:
             kind = "view" if model.config.materialized == "view" else "table"
             sql = _as_of_its_instants(connection, model.compiled_code)
             connection.execute(f"create or replace {kind} {model.relation_name} as {sql}")
-        return connection
+
+    def keys(self) -> dict[str, list[str]]:
+        """`schema.name` of each pipeline and kpi table -> the columns that name a row once, as its test has it."""
+        found: dict[str, list[str]] = {}
+        names = {model.unique_id: f"{model.schema}.{model.name}" for model in self.models}
+        for node in self.tests.values():
+            test = getattr(node, "test_metadata", None)
+            if test and test.name in ("unique", "unique_combination") and node.attached_node in names:
+                found[names[node.attached_node]] = test.kwargs.get("columns") or [test.kwargs["column_name"]]
+        return {table: found[table] for table in self.tables()}
 
     def failures(self, connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         """Data tests with severity error that find rows, and how many."""

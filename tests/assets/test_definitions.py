@@ -16,7 +16,7 @@ from salesops.config import Settings, Sources
 from salesops.layout import DataDirectory
 from salesops.night import ROOT
 
-GROUPS = {"raw", "staging", "crm", "matching", "pipeline", "kpi", "publish"}
+GROUPS = {"raw", "staging", "crm", "matching", "pipeline", "rules", "kpi", "publish"}
 
 pytestmark = pytest.mark.dbt
 

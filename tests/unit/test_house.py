@@ -18,7 +18,8 @@ LAYERS = {  # a model of the layer may read these schemas and no other
     "crm": {"staging"},
     "matching": {"staging", "crm", "matching"},
     "pipeline": {"staging", "crm", "matching", "pipeline"},
-    "kpi": {"pipeline", "kpi"},
+    "rules": {"pipeline", "kpi", "rules"},  # working tables of the CRM rules
+    "kpi": {"pipeline", "kpi", "rules"},
     "meta": {"raw", "crm", "pipeline", "meta"},
 }
 FORBIDDEN_IMPORTS = {

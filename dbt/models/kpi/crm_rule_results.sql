@@ -5,130 +5,110 @@
 -- basis: such a value, whatever the verdict).
 {%- set defaults = [] %}
 {%- for rule, default in crm_rule_defaults().items() %}{% do defaults.append([rule] + default) %}{% endfor %}
-with spans as (
-    select * from {{ ref('int_kpi__rule_spans') }} where kind = 'stay'
-),
-
-unread as (
-    select source, rule_id, version
-    from {{ ref('int_kpi__rule_inputs') }} group by source, rule_id, version having sum(case when is_landed then 1 else 0 end) = 0
-),
-
-layers as (
-    select 'deal' as thing, {{ rule_layer('scope', 'cast(null as string)') }} from spans
-    union all
-    select 'deal', {{ rule_layer('not_applicable', "'new owner'", starts=['spans.assigned_date'], ends=['spans.judged_from']) }}
-    from spans where spans.judged_from > spans.from_date
-    union all
-    select 'deal', {{ rule_layer('not_applicable', "'phase not reached'") }}
-    from {{ ref('int_kpi__rule_spans') }} as spans
-    where spans.kind = 'span' and spans.from_phase_number is not null and coalesce(spans.phase_number, 0) < spans.from_phase_number
-    union all
-    select 'deal', {{ rule_layer('not_applicable', "'input not read'") }}
-    from spans
-    inner join unread on spans.crm = unread.source and spans.rule_id = unread.rule_id and spans.version = unread.version
-    {%- for family in ['fields', 'activity', 'history'] %}
-    union all
-    select 'deal', thing_key, rule_id, version, layer, from_date, to_date, detail, is_reconstructed from {{ ref('int_kpi__rules_of_' ~ family) }}
-    {%- endfor %}
-    union all
-    select 'lead', thing_key, rule_id, version, layer, from_date, to_date, detail, is_reconstructed from {{ ref('int_kpi__rules_of_leads') }}
+-- a number per thing and rule version: six passes over every layer carry it instead of four columns
+with tracks as (
+    select thing, thing_key, rule_id, version, row_number() over (order by thing_key nulls last, thing nulls last, rule_id nulls last, version nulls last) as track
+    from (select distinct thing, thing_key, rule_id, version from {{ ref('int_kpi__rule_layers') }} where layer = 'scope') as scopes
 ),
 
 lived as (
-    select * from layers where from_date <= {{ as_of_date() }} and (to_date is null or from_date < to_date)
+    select
+        tracks.track, layers.from_date, layers.to_date, layers.detail, layers.is_reconstructed,
+        case layers.layer when 'scope' then 1 when 'not_applicable' then 2 when 'fail' then 3 when 'pass' then 4 end as layer
+    from {{ ref('int_kpi__rule_layers') }} as layers
+    inner join tracks
+        on layers.thing = tracks.thing and layers.thing_key = tracks.thing_key and layers.rule_id = tracks.rule_id and layers.version = tracks.version
+    where layers.from_date <= {{ as_of_date() }} and (layers.to_date is null or layers.from_date < layers.to_date)
 ),
 
 -- what covers a day, as running sums over the days on which a layer begins or ends: no piece is held against every layer of its deal
 boundaries as (
     select
-        thing, thing_key, rule_id, version, boundary,
+        track, boundary,
         {%- for name in ['scope', 'not_applicable', 'fail', 'pass'] %}
-        sum(case when layer = '{{ name }}' then step else 0 end) as {{ name }}_step,
+        sum(case when layer = {{ loop.index }} then step else 0 end) as {{ name }}_step,
         {%- endfor %}
         sum(case when is_reconstructed then step else 0 end) as reconstructed_step
     from (
-        select thing, thing_key, rule_id, version, layer, is_reconstructed, from_date as boundary, 1 as step from lived
+        select track, layer, is_reconstructed, from_date as boundary, 1 as step from lived
         union all
-        select thing, thing_key, rule_id, version, layer, is_reconstructed, to_date, -1 from lived where to_date <= {{ as_of_date() }}
+        select track, layer, is_reconstructed, to_date, -1 from lived where to_date <= {{ as_of_date() }}
     ) as steps
-    group by thing, thing_key, rule_id, version, boundary
+    group by track, boundary
 ),
 
 covered as (
     select
-        thing, thing_key, rule_id, version, boundary as from_date, lead(boundary) over (
-            partition by thing, thing_key, rule_id, version order by boundary nulls last
-        ) as to_date,
+        track, boundary as from_date, lead(boundary) over (partition by track order by boundary nulls last) as to_date,
         {%- for name in ['scope', 'not_applicable', 'fail', 'pass', 'reconstructed'] %}
         sum({{ name }}_step) over running as {{ name }}_count{{ ',' if not loop.last }}
         {%- endfor %}
     from boundaries
-    window running as (partition by thing, thing_key, rule_id, version order by boundary nulls last rows between unbounded preceding and current row)
+    window running as (partition by track order by boundary nulls last rows between unbounded preceding and current row)
 ),
 
 judged as (
     select
-        covered.thing, covered.thing_key, covered.rule_id, covered.version, covered.from_date, covered.to_date,
-        covered.reconstructed_count > 0 and covered.not_applicable_count = 0 as is_reconstructed,
-        case
-            when covered.not_applicable_count > 0 then 'not_applicable' when covered.fail_count > 0 then 'fail' when covered.pass_count > 0 then 'pass'
-            else coalesce(defaults.verdict, 'pass')
-        end as verdict,
-        case when covered.not_applicable_count + covered.fail_count + covered.pass_count = 0 then defaults.detail end as default_detail
+        track, from_date, to_date, reconstructed_count > 0 and not_applicable_count = 0 as is_reconstructed,
+        case when not_applicable_count > 0 then 2 when fail_count > 0 then 3 when pass_count > 0 then 4 end as layer,
+        case when not_applicable_count > 0 then not_applicable_count else fail_count end as reason_count
     from covered
-    left join {{ text_rows(defaults, ['rule_id', 'verdict', 'detail']) }} as defaults on covered.rule_id = defaults.rule_id
-    where covered.scope_count > 0
+    where scope_count > 0
+),
+
+named as (
+    select judged.track, judged.from_date, judged.reason_count, lived.detail
+    from judged
+    inner join lived
+        on judged.track = lived.track and judged.layer = lived.layer and lived.from_date <= judged.from_date
+        and (lived.to_date > judged.from_date or lived.to_date is null)
+    where judged.layer in (2, 3)
 ),
 
 reasons as (
-    select thing, thing_key, rule_id, version, from_date, {{ ordered_list('detail', 'detail') }} as detail
-    from (
-        select distinct judged.thing, judged.thing_key, judged.rule_id, judged.version, judged.from_date, lived.detail
-        from judged
-        inner join lived
-            on judged.thing = lived.thing and judged.thing_key = lived.thing_key and judged.rule_id = lived.rule_id and judged.version = lived.version
-            and judged.verdict = lived.layer and lived.from_date <= judged.from_date and (lived.to_date > judged.from_date or lived.to_date is null)
-        where judged.verdict <> 'pass' and lived.detail is not null
-    ) as named
-    group by thing, thing_key, rule_id, version, from_date
-),
-
-explained as (
-    select judged.*, coalesce(judged.default_detail, reasons.detail) as detail
-    from judged
-    left join reasons
-        on judged.thing = reasons.thing and judged.thing_key = reasons.thing_key and judged.rule_id = reasons.rule_id and judged.version = reasons.version
-        and judged.from_date = reasons.from_date
+    select track, from_date, detail from named where reason_count = 1
+    union all
+    select track, from_date, {{ ordered_list('detail', 'detail') }}
+    from (select distinct track, from_date, detail from named where reason_count > 1 and detail is not null) as several
+    group by track, from_date
 ),
 
 turns as (
-    select *, sum(is_turn) over (
-        partition by thing, thing_key, rule_id, version order by from_date nulls last rows between unbounded preceding and current row
-    ) as run
+    select *, sum(is_turn) over (partition by track order by from_date nulls last rows between unbounded preceding and current row) as run
     from (
-        select *, case
-            when from_date = lag(to_date) over by_rule and verdict = lag(verdict) over by_rule and coalesce(detail, '') = coalesce(lag(detail) over by_rule, '')
-                and is_reconstructed = lag(is_reconstructed) over by_rule then 0
-            else 1
-        end as is_turn
-        from explained
-        window by_rule as (partition by thing, thing_key, rule_id, version order by from_date nulls last)
+        select
+            judged.*, reasons.detail, case
+                when judged.from_date = lag(judged.to_date) over by_rule and coalesce(judged.layer, 0) = lag(coalesce(judged.layer, 0)) over by_rule
+                    and coalesce(reasons.detail, '') = lag(coalesce(reasons.detail, '')) over by_rule
+                    and judged.is_reconstructed = lag(judged.is_reconstructed) over by_rule then 0
+                else 1
+            end as is_turn
+        from judged
+        left join reasons on judged.track = reasons.track and judged.from_date = reasons.from_date
+        window by_rule as (partition by judged.track order by judged.from_date nulls last)
     ) as compared
+),
+
+runs as (
+    select
+        track, min(from_date) as from_date, case when count(to_date) = count(*) then max(to_date) end as to_date, layer, detail, is_reconstructed
+    from turns
+    group by track, run, layer, detail, is_reconstructed
 )
 
 select
-    cast(turns.thing_key || '>' || turns.rule_id || '>' || cast(min(turns.from_date) as string) as string) as result_key,
-    cast(turns.thing as string) as thing,
-    cast(turns.thing_key as string) as thing_key,
-    cast(turns.rule_id as string) as rule_id,
-    cast(turns.version as bigint) as version,
-    cast(max(rules.severity) as string) as severity,
-    cast(min(turns.from_date) as date) as from_date,
-    cast(case when count(turns.to_date) = count(*) then max(turns.to_date) end as date) as to_date,
-    cast(turns.verdict as string) as verdict,
-    cast(turns.detail as string) as detail,
-    cast(turns.is_reconstructed as boolean) as is_reconstructed
-from turns
-inner join {{ ref('int_kpi__rules') }} as rules on turns.rule_id = rules.rule_id and turns.version = rules.version
-group by turns.thing, turns.thing_key, turns.rule_id, turns.version, turns.run, turns.verdict, turns.detail, turns.is_reconstructed
+    cast(tracks.thing_key || '>' || tracks.rule_id || '>' || cast(runs.from_date as string) as string) as result_key,
+    cast(tracks.thing as string) as thing,
+    cast(tracks.thing_key as string) as thing_key,
+    cast(tracks.rule_id as string) as rule_id,
+    cast(tracks.version as bigint) as version,
+    cast(rules.severity as string) as severity,
+    cast(runs.from_date as date) as from_date,
+    cast(runs.to_date as date) as to_date,
+    cast(case runs.layer when 2 then 'not_applicable' when 3 then 'fail' when 4 then 'pass' else coalesce(defaults.verdict, 'pass') end as string) as verdict,
+    cast(case when runs.layer is null then defaults.detail else runs.detail end as string) as detail,
+    cast(runs.is_reconstructed as boolean) as is_reconstructed
+from runs
+inner join tracks on runs.track = tracks.track
+inner join {{ ref('int_kpi__rules') }} as rules on tracks.rule_id = rules.rule_id and tracks.version = rules.version
+left join {{ text_rows(defaults, ['rule_id', 'verdict', 'detail']) }} as defaults on tracks.rule_id = defaults.rule_id

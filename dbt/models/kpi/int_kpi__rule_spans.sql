@@ -1,11 +1,20 @@
-{{ config(materialized=intermediate()) }}
+{{ config(materialized='table', schema='rules', database=('warehouse' if target.type == 'duckdb' else none)) }}
 -- grain: one row per kind, deal, rule version that applies to its state and pipeline, and span of local days [from_date, to_date)
 -- Kind `stay`: as long as state, pipeline and seller stay the same; their union is what the rule has in scope, with its from_date, to_date and
 -- closed_days cut in. Kind `span`: as long as everything stays the same that a rule reads of the deal's intervals, for the rules
 -- that do and those that begin in a phase.
 -- The state of a day is that of its end (of E on the as-of day). judged_from: the first day after the grace of a seller who just got the deal;
 -- null where nobody has it; the grace ends with the last of its business days, those of the company's calendar. opened_date: of the present open
--- time, after a reopening anew. What a rule has not had in scope since the oldest period shown is out.
+-- time, after a reopening anew. What a rule has not had in scope since the oldest period shown is out. A table: each rule reads the columns it needs.
+{%- set to_date %}least(
+        pieces.ends_date, rules.to_date,
+        case when pieces.life_state <> 'open' then cast(pieces.closed_on + cast(rules.closed_days as integer) as date) end
+    ){% endset %}
+{%- set in_scope %}
+        ' ' || rules.applies_to || ' ' like '% ' || pieces.life_state || ' %'
+        and (rules.pipeline is null or rules.pipeline = lower(pieces.pipeline) or rules.pipeline = lower(pieces.pipeline_id))
+        and (pieces.ends_date > rules.from_date or pieces.ends_date is null) and (rules.to_date > pieces.first_date or rules.to_date is null)
+{%- endset %}
 with turns as (
     select
         days.*, sum(case when coalesce(owner_key, '') = coalesce(owner_key_before, '|') then 0 else 1 end) over by_deal as owner_run,
@@ -29,7 +38,9 @@ living as (
 
 described as (
     select
-        living.*, split_part(living.deal_key, ':', 1) as crm, {{ phase_number('stages.phase') }} as phase_number, stages.stage_rank,
+        living.deal_key, split_part(living.deal_key, ':', 1) as crm, living.first_date, living.end_date, living.life_state, living.owner_key, living.pipeline_id,
+        living.pipeline, living.closed_on, living.close_date, living.amount, living.source, living.forecast_category, living.assigned_date,
+        living.opened_date, {{ phase_number('stages.phase') }} as phase_number, stages.stage_rank,
         deals.created_date, deals.contact_key, deals.company_key, {{ in_base('living.amount', 'living.currency', 'rates.rate_to_base') }} as amount_base,
         row_number() over (
             partition by living.deal_key, living.owner_run, living.state_run, living.pipeline_run order by living.valid_from nulls last
@@ -51,32 +62,30 @@ pieces as (
     select 'span' as kind, *, end_date as ends_date from described
 ),
 
-scoped as (
-    select
-        pieces.*, rules.rule_id, rules.version, rules.from_phase_number, rules.grace_days, rules.limit_days, rules.late_limit_days, rules.limit_count,
-        rules.limit_amount, rules.limit_share, rules.words, greatest(pieces.first_date, rules.from_date) as from_date,
-        least(
-            pieces.ends_date, rules.to_date,
-            case when pieces.life_state <> 'open' then cast(pieces.closed_on + cast(rules.closed_days as integer) as date) end
-        ) as to_date
+-- stays only, as they cover what spans cover
+shown as (
+    select pieces.deal_key, rules.rule_id
     from pieces
-    inner join {{ ref('int_kpi__rules') }} as rules
-        on ' ' || rules.applies_to || ' ' like '% ' || pieces.life_state || ' %'
-        and (
-            pieces.kind = 'stay' or rules.from_phase_number is not null
-            or rules.rule_id in ('{{ crm_rules_of_spans() | join("', '") }}')
-        )
-        and (rules.pipeline is null or rules.pipeline = lower(pieces.pipeline) or rules.pipeline = lower(pieces.pipeline_id))
-        and (pieces.ends_date > rules.from_date or pieces.ends_date is null) and (rules.to_date > pieces.first_date or rules.to_date is null)
+    inner join {{ ref('int_kpi__rules') }} as rules on {{ in_scope }}
+    where pieces.kind = 'stay' and ({{ to_date }} is null or greatest(pieces.first_date, rules.from_date) < {{ to_date }})
+    group by pieces.deal_key, rules.rule_id
+    having max(coalesce({{ to_date }}, cast('9999-12-31' as date))) > {{ rules_shown_from() }}
 )
 
-select shown.*, case when shown.owner_key is not null then coalesce(grace.date, shown.assigned_date) end as judged_from
-from (
-    select *, max(coalesce(to_date, cast('9999-12-31' as date))) over (partition by deal_key, rule_id) as seen_date
-    from scoped where to_date is null or from_date < to_date
-) as shown
-left join {{ ref('calendar') }} as assigned on shown.assigned_date = assigned.date and assigned.country = '{{ var("company_country") }}'
+select
+    pieces.*, rules.rule_id, rules.version, rules.from_phase_number, rules.limit_days, rules.late_limit_days, rules.limit_count, rules.limit_amount,
+    rules.words, greatest(pieces.first_date, rules.from_date) as from_date, {{ to_date }} as to_date,
+    case when pieces.owner_key is not null then coalesce(grace.date, pieces.assigned_date) end as judged_from
+from pieces
+inner join {{ ref('int_kpi__rules') }} as rules
+    on {{ in_scope }}
+    and (
+        pieces.kind = 'stay' or rules.from_phase_number is not null
+        or rules.rule_id in ('{{ crm_rules_of_spans() | join("', '") }}')
+    )
+inner join shown on pieces.deal_key = shown.deal_key and rules.rule_id = shown.rule_id
+left join {{ ref('calendar') }} as assigned on pieces.assigned_date = assigned.date and assigned.country = '{{ var("company_country") }}'
 left join {{ ref('calendar') }} as grace
-    on assigned.working_day_number + shown.grace_days + 1 = grace.working_day_number and grace.is_working_day
-    and grace.country = '{{ var("company_country") }}' and shown.grace_days > 0
-where shown.seen_date > {{ rules_shown_from() }}
+    on assigned.working_day_number + rules.grace_days + 1 = grace.working_day_number and grace.is_working_day
+    and grace.country = '{{ var("company_country") }}' and rules.grace_days > 0
+where {{ to_date }} is null or greatest(pieces.first_date, rules.from_date) < {{ to_date }}

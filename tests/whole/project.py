@@ -205,7 +205,9 @@ class Project:
             f"set timezone = 'UTC'; attach '{self.empty}' as empty (read_only); attach ':memory:' as warehouse"
         )
         connection.execute(f"copy from database empty to warehouse; detach empty; attach '{marts}' as marts")
-        connection.execute("create schema warehouse.crm; create schema warehouse.matching; create schema warehouse.rules")
+        connection.execute(
+            "create schema warehouse.crm; create schema warehouse.matching; create schema warehouse.rules"
+        )
         for schema in ("pipeline", "kpi", "meta"):
             connection.execute(f"create schema marts.{schema}")
         return connection

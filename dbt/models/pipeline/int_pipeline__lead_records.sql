@@ -61,12 +61,14 @@ moved as (
         on roots.lead_key = history.source || ':lead:' || history.lead_id and history.field = 'stage_id' and history.position = 1
 ),
 
+-- one key of both sides: by pipeline and stage apart, every lead meets every move of any before they are held against each other
 dispositions as (
     select leads.lead_key, min(moved.changed_at) as dispositioned_at
     from records as leads
     inner join moved on leads.lead_key = moved.lead_key
     inner join {{ ref('int_crm__lead_pipeline_stages') }} as stages
-        on leads.source = stages.source and leads.pipeline_id = stages.pipeline_id and moved.stage_id = stages.stage_id and (stages.life_state <> 'open' or stages.stage_rank > 1)
+        on leads.source || ':' || leads.pipeline_id || ':' || moved.stage_id = stages.source || ':' || stages.pipeline_id || ':' || stages.stage_id
+        and (stages.life_state <> 'open' or stages.stage_rank > 1)
     group by leads.lead_key
 )
 

@@ -25,7 +25,7 @@ from dagster_dbt.asset_utils import get_asset_check_key_for_test
 from dagster_project.ingest import OWNER
 from dagster_project.resources import night_of
 from salesops.layout import DataDirectory
-from salesops.night import DBT, Night, dbt_arguments
+from salesops.night import DBT, Night, dbt_arguments, without_silent_crms
 
 TESTS = "dbt_tests"
 BUILT = ("model", "seed", "snapshot")
@@ -107,7 +107,8 @@ def build_transform(project: Project) -> dg.AssetsDefinition:
     def dbt_models(context: dg.AssetExecutionContext) -> Iterator[Any]:
         night = night_of(context)
         night.say("Building the marts ...")
-        results = run_dbt(night, project.manifest, ["build", "--quiet", "--exclude-resource-type", "unit_test"])
+        command = ["build", "--quiet", "--exclude-resource-type", "unit_test", *without_silent_crms(night)]
+        results = run_dbt(night, project.manifest, command)
         yield from _materializations(project.content, results, _look_at_tables(night))
         yield from _check_results(results, guarded, night)
         failures = [f"{r.node.name}: {r.message}" for r in results if r.status in ("error", "fail")]

@@ -51,6 +51,9 @@ CURRENCIES = (
     ("raw.hubspot__deals_history", "case when property = 'deal_currency_code' then value end"),
     ("raw.hubspot__line_items", "payload ->> '$.properties.hs_line_item_currency_code'"),
     ("raw.hubspot__account_info", "payload ->> '$.companyCurrency'"),
+    *((f"raw.salesforce__{name}", "payload ->> '$.CurrencyIsoCode'") for name in ("opportunities", "line_items")),
+    ("raw.salesforce__opportunities_history", "case when property like '%CurrencyIsoCode' then value end"),
+    ("raw.salesforce__organization", "payload ->> '$.DefaultCurrencyIsoCode'"),
     *((f"raw.spreadsheets__{name}", "payload ->> '$.fields.currency'") for name in ("deals", "contracts", "targets")),
 )
 

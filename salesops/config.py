@@ -25,6 +25,7 @@ from ingestion.objects import ALL_OBJECTS
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"
 PIPEDRIVE_VARIABLE = "PIPEDRIVE_API_TOKEN"
 CRMS = ("hubspot", "salesforce", "pipedrive")
+WITH_MARTS = ("hubspot", "salesforce")
 REQUIRED_OBJECTS = {
     "hubspot": ("deals", "contacts", "companies", "owners", "pipelines"),
     "salesforce": ("opportunities", "accounts", "contacts", "users", "stages"),
@@ -142,6 +143,27 @@ class HubSpotSettings(_Section):
         return _checked_url(value, "https://api.hubapi.com")
 
 
+# what a Salesforce org has of its own: object -> our field -> its API name there
+SALESFORCE_FIELDS: dict[str, dict[str, str]] = {
+    "opportunities": {
+        "next_step": "NextStep", "next_step_date": "Next_Step_Date__c", "competitor": "Competitor__c",
+        "legal_date": "Legal_Terms_Date__c", "signed_date": "Signed_Date__c", "term_months": "Contract_Term_Months__c",
+        "loss_reason": "Loss_Reason__c", "campaign": "Campaign__c", "acv": "ACV__c",
+    },
+    "contacts": {
+        "lifecycle_stage": "Lifecycle_Stage__c", "lead_status": "Lead_Status__c", "latest_source": "Latest_Source__c",
+        "campaign": "Campaign__c",
+    },
+    "leads": {"disqualification_reason": "Disqualification_Reason__c", "campaign": "Campaign__c"},
+    "events": {"outcome": "Meeting_Outcome__c"},
+    "line_items": {
+        "term_months": "Term_Months__c", "billing_frequency": "Billing_Frequency__c", "unit_cost": "Unit_Cost__c",
+        "unit_discount": "Unit_Discount__c", "tcv": "TCV__c",
+    },
+}  # fmt: skip
+ApiName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$|^$")]
+
+
 class SalesforceSettings(_Section):
     """An org, read by a connected app: client credentials, or a signed assertion for `username`."""
 
@@ -153,6 +175,7 @@ class SalesforceSettings(_Section):
     daily_share: Annotated[float, Field(gt=0, le=1)] = 0.8
     bulk_above: Annotated[int, Field(gt=0)] = 50_000
     id_scan: dict[str, Literal["nightly", "weekly"]] = {}
+    fields: dict[str, dict[str, ApiName]] = {}
 
     @field_validator("base_url")
     @classmethod
@@ -167,7 +190,23 @@ class SalesforceSettings(_Section):
         for name in self.id_scan:
             if name not in known:
                 raise ValueError(f"id_scan: no object {name!r}; accepted: {', '.join(known)}")
+        for name, fields in self.fields.items():
+            if name not in SALESFORCE_FIELDS:
+                raise ValueError(f"fields: no object {name!r}; accepted: {', '.join(SALESFORCE_FIELDS)}")
+            if unknown := [field for field in fields if field not in SALESFORCE_FIELDS[name]]:
+                accepted = ", ".join(SALESFORCE_FIELDS[name])
+                raise ValueError(f"fields.{name}: no field {unknown[0]!r}; accepted: {accepted}")
         return self
+
+    @property
+    def all_fields(self) -> dict[str, dict[str, str]]:
+        """Object -> our field -> the org's, what the company gave before what is usual."""
+        return {name: fields | self.fields.get(name, {}) for name, fields in SALESFORCE_FIELDS.items()}
+
+    @property
+    def record_url(self) -> str:
+        """Where people open records: Lightning has an address of its own."""
+        return self.base_url.replace(".my.salesforce.com", ".lightning.force.com")
 
 
 class PipedriveSettings(_Section):
@@ -275,6 +314,8 @@ OBJECT_DEFAULTS = {
 EVENT_DEFAULTS = {
     ("hubspot", "deals"): (27.0, 45.0),
     ("hubspot", "contacts"): (27.0, 45.0),
+    ("salesforce", "opportunities"): (27.0, 45.0),
+    ("salesforce", "contacts"): (27.0, 45.0),
     ("pipedrive", "deals"): (27.0, 45.0),
     ("pipedrive", "persons"): (27.0, 45.0),
 }
@@ -349,14 +390,14 @@ class Settings(_Section):
 
     @model_validator(mode="after")
     def _has_marts(self) -> Self:
-        """Other CRMs are landed, and no mart is built from them yet: alone they would publish an empty company."""
-        beside = self.sources.hubspot.enabled or self.sources.spreadsheets.enabled
-        for crm in CRMS[1:]:
+        """A CRM that is only landed would publish an empty company, were it alone."""
+        beside = any(getattr(self.sources, source).enabled for source in (*WITH_MARTS, "spreadsheets"))
+        for crm in CRMS:
             if getattr(self.sources, crm).enabled and not beside:
-                why = "is landed but no mart reads it yet; enable hubspot or spreadsheets too"
+                why = f"is landed but no mart reads it yet; enable {', '.join(WITH_MARTS)} or spreadsheets too"
                 raise ValueError(f"sources.{crm} {why}")
-        if "hubspot" not in self.practice.crms:
-            raise ValueError("practice.crms must name hubspot: no mart reads another CRM yet")
+        if not set(WITH_MARTS) & set(self.practice.crms):
+            raise ValueError(f"practice.crms must name {' or '.join(WITH_MARTS)}: no mart reads another CRM yet")
         return self
 
     @property

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestion import landing
+from ingestion.objects import ALL_OBJECTS
 from salesops import config, practice
 from salesops.clock import Clock, parse_instant
 from salesops.config import ConfigError, SalesforceSettings, Settings
@@ -112,7 +113,7 @@ class Night:
     def dbt_vars(self) -> dict[str, Any]:
         company = self.settings.company
         with self.warehouse() as connection:
-            record_url = portal_url(connection)
+            record_url, crms = portal_url(connection), crms_held(connection, self.settings)
         return {
             "as_of": self.as_of.isoformat(),
             "known_as_of": self.known_as_of.isoformat() if self.known_as_of else "",
@@ -133,7 +134,10 @@ class Night:
             "exclude_deal_name_pattern": company.exclude_deal_name_pattern,
             "contracts_from_line_items": self.settings.contracts.from_line_items,
             "deal_properties": config.DEAL_PROPERTIES | self.settings.sources.hubspot.deal_properties,
+            "crms": crms,
             "hubspot_record_url": record_url,
+            "salesforce_fields": self.settings.sources.salesforce.all_fields,
+            "salesforce_record_url": self.settings.sources.salesforce.record_url,
             "response_sla_minutes": self.settings.leads.response_sla_minutes,
         }
 
@@ -298,6 +302,23 @@ def dbt_arguments(night: Night) -> list[str]:
         *("--target-path", str(night.data.dbt / "target"), "--log-path", str(night.data.dbt / "logs")),
         *("--vars", json.dumps(night.dbt_vars())),
     ]
+
+
+def crms_held(connection: duckdb.DuckDBPyConnection, settings: config.Settings) -> list[str]:
+    """CRMs that are asked, or were once: what they landed stays in the marts."""
+    return [crm for crm in config.WITH_MARTS if settings.is_enabled(crm) or _has_landed(connection, crm)]
+
+
+def _has_landed(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
+    tables = [entry.table for entry in ALL_OBJECTS if entry.source == source]
+    return any(connection.execute(f"select 1 from {table} limit 1").fetchone() for table in tables)
+
+
+def without_silent_crms(night: Night) -> list[str]:
+    """What a dbt command is given so that it leaves out the staging of CRMs that hold nothing."""
+    held = night.dbt_vars()["crms"]
+    silent = [f"fqn:salesops.staging.{crm}" for crm in config.WITH_MARTS if held and crm not in held]
+    return ["--exclude", *silent] if silent else []
 
 
 def portal_url(connection: duckdb.DuckDBPyConnection) -> str:

@@ -2,7 +2,7 @@
 
 {# In the order in which they are asked: a seller in two CRMs is named by the first. For each its name in words, the entities of
    models/crm/_models.yml for which its staging folder has a model stg_<source>__<entity>, the variable with the beginning of a record's address,
-   and what stands in it before the id. #}
+   and what stands in it before the id, and `after` it. #}
 {% macro crm_sources() -%}
     {{ return({
         'hubspot': {
@@ -15,13 +15,27 @@
             'url': 'hubspot_record_url',
             'paths': {'contact': '0-1', 'company': '0-2', 'deal': '0-3', 'lead': '0-136'},
         },
+        'salesforce': {
+            'name': 'Salesforce',
+            'entities': [
+                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'lead_pipeline_stages', 'companies', 'companies_history', 'contacts',
+                'contacts_history', 'deals', 'deals_landed', 'deals_history', 'leads', 'leads_history', 'line_items', 'activities', 'links', 'fields',
+                'problems'
+            ],
+            'url': 'salesforce_record_url',
+            'paths': {'contact': 'lightning/r', 'company': 'lightning/r', 'deal': 'lightning/r', 'lead': 'lightning/r'},
+            'after': '/view',
+        },
     }) }}
 {%- endmacro %}
 
-{# The rows of one entity of every CRM that has it: exactly the columns that _models.yml gives the model, in their types. #}
+{# The rows of one entity of every CRM that has it: exactly the columns that _models.yml gives the model, in their types. Of the CRMs that the
+   variable `crms` names, where it names any: the others hold nothing, and their staging is not built. #}
 {% macro crm_union(entity) -%}
-    {%- set sources = [] -%}
-    {%- for source, crm in salesops.crm_sources().items() if entity in crm.entities %}{% do sources.append(source) %}{% endfor -%}
+    {%- set read, sources = var('crms', []), [] -%}
+    {%- for source, crm in salesops.crm_sources().items() if entity in crm.entities and (not read or source in read) -%}
+        {%- do sources.append(source) -%}
+    {%- endfor -%}
     {%- for source in sources %}
 select
     cast('{{ source }}' as string) as source
@@ -31,6 +45,13 @@ select
 from {{ ref('stg_' ~ source ~ '__' ~ entity) }}
 {{ 'union all' if not loop.last }}
     {%- endfor %}
+    {%- if not sources %}
+select
+    {%- for name, column in model.columns.items() %}
+    cast(null as {{ column.data_type }}) as {{ name }}{{ ',' if not loop.last }}
+    {%- endfor %}
+where 1 = 0
+    {%- endif %}
 {%- endmacro %}
 
 {# Place of a source in the order of crm_sources(); what is no CRM comes after them. #}
@@ -47,7 +68,7 @@ from {{ ref('stg_' ~ source ~ '__' ~ entity) }}
 {% macro record_url(records, thing) -%}
     {%- set found = [] -%}
     {%- for source, crm in salesops.crm_sources().items() if var(crm.url, '') and thing in crm.paths -%}
-        {%- do found.append("when '" ~ source ~ "' then '" ~ var(crm.url) ~ '/' ~ crm.paths[thing] ~ "/' || " ~ records ~ '.' ~ thing ~ '_id') -%}
+        {%- do found.append("when '" ~ source ~ "' then '" ~ var(crm.url) ~ '/' ~ crm.paths[thing] ~ "/' || " ~ records ~ '.' ~ thing ~ '_id' ~ (" || '" ~ crm.after ~ "'" if crm.after else '')) -%}
     {%- endfor -%}
     {%- if found -%}case {{ records }}.source {{ found | join(' ') }} end{%- else -%}cast(null as string){%- endif -%}
 {%- endmacro %}

@@ -20,6 +20,7 @@ from sandbox.store import Record, Value, instant_of
 from sandbox.world import World
 
 Row = dict[str, Any]
+ORDER_TYPES = {"newbusiness": "New Business", "existingbusiness": "Existing Business"}
 WITH_HISTORY = {"companies": "Account", "contacts": "Contact", "deals": "Opportunity", "leads": "Lead"}
 NAMES = WITH_HISTORY | {"line_items": "OpportunityLineItem", "meetings": "Event"}
 # the world's property -> the org's field whose history is tracked
@@ -29,7 +30,7 @@ TRACKED = {
         "pipeline": "RecordType", "hs_manual_forecast_category": "ForecastCategoryName", "hs_next_step": "NextStep",
         "closed_lost_reason": "Loss_Reason__c", "competitor": "Competitor__c", "next_step_date": "Next_Step_Date__c",
         "legal_terms_date": "Legal_Terms_Date__c", "signed_date": "Signed_Date__c", "dealtype": "Type",
-        "contract_term_months": "Contract_Term_Months__c",
+        "contract_term_months": "Contract_Term_Months__c", "deal_currency_code": "CurrencyIsoCode",
     },
     "leads": {"hs_pipeline_stage": "Status", "hubspot_owner_id": "Owner"},
     "contacts": {
@@ -135,7 +136,10 @@ class Org:
         return max(self._merged_at.get(record.id, 0), since or 0)
 
     def _linked(self, record: Record, kind: str) -> Record | None:
+        """The one that was linked first; of a deal's contacts the one that became a record first."""
         ids = self.world.store.linked(record.object_type, record.id, kind)
+        if (record.object_type, kind) == ("deals", "contacts"):
+            ids.sort(key=int)
         return self.world.store.resolve(kind, ids[0]) if ids else None
 
     def _ref(self, record: Record | None) -> str | None:
@@ -252,7 +256,7 @@ class Org:
                 "RecordTypeId": record_type(held["pipeline"]), "Name": held["dealname"],
                 "StageName": stage.label if stage else held["dealstage"], "Amount": amount, "Probability": share,
                 "ExpectedRevenue": None if amount is None else round(amount * share / 100, 2),
-                "CloseDate": self._date(held["closedate"]), "Type": held["dealtype"],
+                "CloseDate": self._date(held["closedate"]), "Type": ORDER_TYPES.get(held["dealtype"] or ""),
                 "NextStep": held.get("hs_next_step"),
                 "LeadSource": held.get("hs_analytics_source"), "IsClosed": bool(stage and stage.is_closed),
                 "IsWon": bool(stage and stage.is_won), "ForecastCategory": category[0],
@@ -295,12 +299,13 @@ class Org:
                     continue
                 labels = sorted(label_of(kind) or "" for category, kind in types if category == "USER_DEFINED")
                 row = self._base(deal, contact, created=deal.born)
-                yield row | {
-                    "Id": _row_id("OpportunityContactRole", self.id_of(deal), self.id_of(contact)),
-                    "OpportunityId": self.id_of(deal), "IsDeleted": bool(deal.archived_at),
-                    "ContactId": self.id_of(contact), "Role": labels[0] if labels else None,
-                    "IsPrimary": contact_id == next(iter(linked)),
-                }  # fmt: skip
+                for label in labels or [None]:  # a role holds one label: who has two has two roles
+                    yield row | {
+                        "Id": _row_id("OpportunityContactRole", self.id_of(deal), self.id_of(contact), label),
+                        "OpportunityId": self.id_of(deal), "IsDeleted": bool(deal.archived_at),
+                        "ContactId": self.id_of(contact), "Role": label,
+                        "IsPrimary": contact_id == min(linked, key=int),
+                    }  # fmt: skip
 
     # activities
 
@@ -336,7 +341,7 @@ class Org:
                 elif kind == "emails":
                     row |= {"TaskSubtype": "Email", "Type": "Email"}
                 elif kind == "notes":
-                    row |= {"Type": "Note", "Subject": "Note"}
+                    row |= {"Type": "Note"}
                 yield row
 
     def _events(self) -> Iterator[Row]:
@@ -353,7 +358,7 @@ class Org:
     def _messages(self) -> Iterator[Row]:
         for record in self.world.store.records["emails"].values():
             held, activity = record.properties, self._activity(record)
-            incoming = held["hs_email_direction"] != "EMAIL"
+            incoming = held["hs_email_direction"] == "INCOMING_EMAIL"  # a mail that a seller forwarded is no answer
             status = {"EMAIL": "3", "FORWARDED_EMAIL": "4"}.get(held["hs_email_direction"] or "", "1")
             yield {name: activity[name] for name in types_of("EmailMessage") if name in activity} | {
                 "Id": org_id("EmailMessage", int(record.id)), "ActivityId": self.id_of(record),

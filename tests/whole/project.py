@@ -189,8 +189,8 @@ class Project:
         self._make(connection, as_of, known_as_of.isoformat() if known_as_of else _K)
         return connection
 
-    def build_landed(self, landed: Path, as_of: datetime, marts: Path) -> None:
-        """The same from what a reader has landed in a warehouse file, into a file."""
+    def build_landed(self, landed: Path, as_of: datetime, marts: Path) -> dict[str, int]:
+        """The same from what a reader has landed in a warehouse file, into a file; the data tests that find rows."""
         with self._prepared(str(marts)) as connection:
             connection.execute(f"attach '{landed}' as landed (read_only)")
             for (table,) in connection.execute(
@@ -198,6 +198,7 @@ class Project:
             ).fetchall():
                 connection.execute(f"insert into warehouse.raw.{table} by name from landed.raw.{table}")
             self._make(connection, as_of, _K)
+            return self.failures(connection)
 
     def _prepared(self, marts: str = ":memory:") -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect()

@@ -1,8 +1,4 @@
-{#
-  HubSpot's raw rows as of (E, K). One rule for every object (kpis.md 0.2): the newest version with version_at <= E,
-  else the oldest version known, flagged is_reconstructed. A tombstone has no properties: the record keeps the last
-  ones that it had, and `deletion` says what became of it (removed, merged, erased; NULL = alive at E).
-#}
+{# How HubSpot spells a record: its properties are text, in an object of their own. #}
 {% macro hubspot_struct(column, fields) -%}
     {{ salesops.json_struct(column, {
         'id': 'VARCHAR', 'createdAt': 'VARCHAR', 'updatedAt': 'VARCHAR', 'archivedAt': 'VARCHAR', 'archived': 'BOOLEAN'
@@ -10,40 +6,7 @@
 {%- endmacro %}
 
 {% macro newest_versions(relation, fields) -%}
-    select
-        body.record_id, {{ salesops.hubspot_struct('body.payload', fields) }} as p,
-        case
-            when not coalesce(state.is_deleted, false) then cast(null as string)
-            else coalesce(state.tombstone, 'removed')
-        end as deletion,
-        case when coalesce(state.is_deleted, false) then state.version_at end as deleted_at,
-        case when coalesce(state.is_deleted, false) then state.merged_into end as merged_into,
-        body.version_at, body.is_later as is_reconstructed, body.known_from
-    from (
-        select *, row_number() over (
-            partition by record_id order by is_later nulls last, case when not is_later then version_at end desc,
-            case when not is_later then landed_at end desc, version_at nulls last, landed_at nulls last, payload_hash nulls last
-        ) as choice
-        from ({{ salesops.landed_versions(relation) }}) as landed where tombstone is null
-    ) as body
-    left join (
-        select * from (
-            select *, row_number() over (
-                partition by record_id order by version_at desc, landed_at desc, is_deleted desc, payload_hash desc
-            ) as choice
-            from ({{ salesops.landed_versions(relation) }}) as landed where not is_later
-        ) as past where choice = 1
-    ) as state on body.record_id = state.record_id
-    where body.choice = 1
-{%- endmacro %}
-
-{% macro landed_versions(relation) -%}
-    select
-        record_id, payload, payload_hash, version_at, is_deleted, landed_at,
-        case when is_deleted then {{ salesops.json_text('payload', 'tombstone') }} end as tombstone,
-        case when is_deleted then {{ salesops.json_text('payload', 'merged_into') }} end as merged_into,
-        version_at > {{ as_of() }} as is_later, min(landed_at) over (partition by record_id) as known_from
-    from {{ relation }} where {{ salesops.known('landed_at') }}
+    {{ salesops.newest_records(relation, salesops.hubspot_struct('body.payload', fields)) }}
 {%- endmacro %}
 
 {# Associations alive at K: one row per pair; the primary label first. Links carry no vendor time of their own. #}

@@ -5,7 +5,54 @@
             'contacts', 'companies', 'deals', 'leads', 'calls', 'emails', 'meetings', 'notes', 'tasks', 'owners', 'pipelines', 'lead_pipelines',
             'properties', 'line_items', 'account_info'
         ],
+        'salesforce': [
+            'opportunities', 'accounts', 'contacts', 'leads', 'line_items', 'contact_roles', 'tasks', 'events', 'email_messages',
+            'campaigns', 'campaign_members', 'products', 'users', 'user_roles', 'stages', 'lead_statuses', 'record_types',
+            'sales_processes', 'currencies', 'conversion_rates', 'organization', 'fields'
+        ],
         'spreadsheets': ['deals', 'companies', 'products', 'owners', 'activities', 'targets', 'contracts', 'exchange_rates', 'rulings'],
         'exchange_rates': ['reference_rates'],
     }) }}
+{%- endmacro %}
+
+{#
+  Raw records as of (E, K), one row per record, its payload typed as `p` by `struct`. One rule for every object (kpis.md 0.2): the newest version
+  with version_at <= E, else the oldest version known, flagged is_reconstructed. A tombstone has no fields: the record keeps the last ones that it
+  had, and `deletion` says what became of it (removed, merged, erased; NULL = alive at E). `merged_into`: where a payload names the survivor.
+#}
+{% macro newest_records(relation, struct, merged_into='merged_into') -%}
+    select
+        body.record_id, {{ struct }} as p,
+        case
+            when not coalesce(state.is_deleted, false) then cast(null as string)
+            else coalesce(state.tombstone, case when state.merged_into is not null then 'merged' end, 'removed')
+        end as deletion,
+        case when coalesce(state.is_deleted, false) then state.version_at end as deleted_at,
+        case when coalesce(state.is_deleted, false) then state.merged_into end as merged_into,
+        body.version_at, body.is_later as is_reconstructed, body.known_from
+    from (
+        select *, row_number() over (
+            partition by record_id order by is_later nulls last, case when not is_later then version_at end desc,
+            case when not is_later then landed_at end desc, version_at nulls last, landed_at nulls last, payload_hash nulls last
+        ) as choice
+        from ({{ salesops.landed_versions(relation, merged_into) }}) as landed where tombstone is null
+    ) as body
+    left join (
+        select * from (
+            select *, row_number() over (
+                partition by record_id order by version_at desc, landed_at desc, is_deleted desc, payload_hash desc
+            ) as choice
+            from ({{ salesops.landed_versions(relation, merged_into) }}) as landed where not is_later
+        ) as past where choice = 1
+    ) as state on body.record_id = state.record_id
+    where body.choice = 1
+{%- endmacro %}
+
+{% macro landed_versions(relation, merged_into='merged_into') -%}
+    select
+        record_id, payload, payload_hash, version_at, is_deleted, landed_at,
+        case when is_deleted then {{ salesops.json_text('payload', 'tombstone') }} end as tombstone,
+        case when is_deleted then {{ salesops.json_text('payload', merged_into) }} end as merged_into,
+        version_at > {{ as_of() }} as is_later, min(landed_at) over (partition by record_id) as known_from
+    from {{ relation }} where {{ salesops.known('landed_at') }}
 {%- endmacro %}

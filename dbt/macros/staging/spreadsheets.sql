@@ -43,13 +43,20 @@
         then least({{ salesops.local_midnight('coalesce(closed_date, close_date)') }}, version_at) end
 {%- endmacro %}
 
-{# The key of a CRM record that a person wrote as its key or as its address in HubSpot; anything else as it stands, in lower case. #}
+{# The key of a CRM record that a person wrote as its key or as its address in HubSpot or Salesforce, whose ids tell capitals; anything else as it
+   stands, in lower case. #}
 {% macro record_key_as_written(text) -%}
     case
         {%- for number, thing in [('0-1', 'contact'), ('0-2', 'company')] %}
         when {{ salesops.matches(text, '^https?://.*/' ~ number ~ '/[0-9]+') }}
             then 'hubspot:{{ thing }}:' || {{ salesops.replace_all(salesops.replace_all(text, '^.*/' ~ number ~ '/', ''), '[^0-9].*$', '') }}
         {%- endfor %}
+        {%- for prefix, thing in [('00[3Q]', 'contact'), ('001', 'company')] %}
+        when {{ salesops.matches(text, '^https?://.*/' ~ prefix ~ '[A-Za-z0-9]{15}(/view)?/?([?#].*)?$') }}
+            then 'salesforce:{{ thing }}:' || {{ salesops.replace_all(salesops.replace_all(text, '(/view/?|/)?([?#].*)?$', ''), '^.*/', '') }}
+        {%- endfor %}
+        when lower(trim({{ text }})) like 'salesforce:%'
+            then 'salesforce:' || lower(split_part(trim({{ text }}), ':', 2)) || ':' || split_part(trim({{ text }}), ':', 3)
         else lower(trim({{ text }}))
     end
 {%- endmacro %}

@@ -11,12 +11,13 @@ from tests.unit.ingestion.practice import tiny_world
 
 def test_keys_ids_and_stages_are_spelt_as_hubspot_does_and_nothing_else_is():
     names = Names("other", {("deal", "D1"): "7", ("contact", "D1"): "9", ("stage", "New"): "new"})
-    assert names.in_cell("deal_key", "other:deal:D1>other:contact:D1") == "crm:deal:7>crm:contact:9"
-    assert names.in_cell("deal_id", "D1") == "7"
-    assert names.in_cell("contact_id", "D1") == "9"
-    assert names.in_cell("stage_id", "New") == "new"
-    assert names.in_cell("stage", "New") == "New"
-    assert names.in_cell("deal_key", "other:deal:unknown") == "crm:deal:unknown"
+    assert names.in_cell("any", "deal_key", "other:deal:D1>other:contact:D1") == "crm:deal:7>crm:contact:9"
+    assert names.in_cell("any", "deal_id", "D1") == "7"
+    assert names.in_cell("any", "contact_id", "D1") == "9"
+    assert names.in_cell("any", "stage_id", "New") == "new"
+    assert names.in_cell("any", "stage", "New") == "New"
+    assert names.in_cell("any", "deal_key", "other:deal:unknown") == "crm:deal:unknown"
+    assert names.in_cell("contacts", "source_ids", "other:D1, other:D2") == "crm:9, crm:D2"
 
 
 @pytest.fixture(scope="module")

@@ -304,6 +304,10 @@ def test_a_sheet_row_in_another_currency_is_enough(warehouse, name):
         ("hubspot__line_items", {"payload": '{"properties": {"hs_line_item_currency_code": "USD"}}'}),
         ("hubspot__account_info", {"payload": '{"companyCurrency": "USD"}'}),
         ("hubspot__deals_history", {"property": "deal_currency_code", "value": "USD"}),
+        ("salesforce__opportunities", {"payload": '{"CurrencyIsoCode": "USD"}'}),
+        ("salesforce__line_items", {"payload": '{"CurrencyIsoCode": "USD"}'}),
+        ("salesforce__organization", {"payload": '{"DefaultCurrencyIsoCode": "USD"}'}),
+        ("salesforce__opportunities_history", {"property": "old:CurrencyIsoCode", "value": "USD"}),
     ],
 )
 def test_what_the_crm_holds_is_enough(warehouse, table, row):

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from salesops import config
 from salesops.config import ConfigError
@@ -86,9 +87,9 @@ def test_the_example_names_every_key():
         ("[sources.exchange_rates]\nkey = 'x'", "sources.exchange_rates.key", "base_url"),
         ("[freshness.exchange_rates.rates]\nwarn_hours = 1", "rates", "reference_rates"),
         ("[practice]\nsize = 'huge'", "practice.size", "'small'"),
-        ("[practice]\ncrms = ['pipedrive']", "practice.crms", "must name hubspot"),
+        ("[practice]\ncrms = ['pipedrive']", "practice.crms", "must name hubspot or salesforce"),
         ("[practice]\ncrms = ['pipdrive']", "practice.crms", "'pipedrive'"),
-        ("[sources.pipedrive]\nenabled = true", "sources.pipedrive", "enable hubspot or spreadsheets too"),
+        ("[sources.pipedrive]\nenabled = true", "sources.pipedrive", "enable hubspot, salesforce or spreadsheets too"),
         ("[sources.pipedrive]\ntokens_per_night = 0", "sources.pipedrive.tokens_per_night", "greater than 0"),
         ("[freshness.pipedrive.contacts]\nwarn_hours = 1", "contacts", "persons"),
     ],
@@ -145,12 +146,29 @@ ORG = "[sources.hubspot]\n[sources.salesforce]\nbase_url = 'https://acme.my.sale
         ("[sources.salesforce]\nbase_url = 'http://acme.my.salesforce.com'", "loopback"),
         (ORG + "daily_share = 1.5", "daily_share"),
         (ORG + "id_scan = { deals = 'weekly' }", "no object 'deals'"),
-        (ORG.replace("[sources.hubspot]\n", ""), "enable hubspot or spreadsheets too"),
+        (ORG + "fields = { deals = { acv = 'X__c' } }", "no object 'deals'; accepted: opportunities"),
+        (ORG + "fields = { events = { result = 'X__c' } }", "no field 'result'; accepted: outcome"),
+        (ORG + "fields = { events = { outcome = 'X c' } }", "fields.events.outcome"),
     ],
 )
 def test_a_wrong_org_says_what_would_be_right(tmp_path, text, says):
     with pytest.raises(ConfigError, match=says):
         load(tmp_path, text)
+
+
+def test_an_org_may_be_the_only_source_and_has_fields_of_its_own(tmp_path):
+    org = load(
+        tmp_path, ORG.replace("[sources.hubspot]\n", "") + "fields = { events = { outcome = 'Held__c' } }"
+    ).sources.salesforce
+    assert (
+        org.all_fields["events"] == {"outcome": "Held__c"} and org.all_fields["contacts"]["campaign"] == "Campaign__c"
+    )
+    assert org.record_url == "https://acme.lightning.force.com"
+
+
+def test_the_models_and_the_configuration_agree_on_the_fields_of_an_org():
+    project = yaml.safe_load((EXAMPLE.parent / "dbt" / "dbt_project.yml").read_text())
+    assert project["vars"]["salesforce_fields"] == config.SALESFORCE_FIELDS
 
 
 def test_an_orgs_missing_secret_names_the_variable(tmp_path):

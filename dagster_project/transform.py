@@ -126,10 +126,13 @@ def run_dbt(night: Night, manifest: Any, command: list[str]) -> list[Any]:
 
     for leftover in night.data.marts.parent.glob("marts.duckdb*"):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()  # a folder: what a killed night had spilled
+    if not night.looks_back:
+        os.environ["SALESOPS_MATCHING"] = str(night.data.matching)
     try:
         with _in_project():
             done = dbtRunner(manifest=manifest).invoke([*command, *dbt_arguments(night)])
     finally:
+        os.environ.pop("SALESOPS_MATCHING", None)
         close_connections()
     if done.result is None:
         raise dg.Failure(f"dbt did not run: {done.exception}", allow_retries=False)

@@ -20,6 +20,11 @@ class DataDirectory:
         return self.root / "build" / "marts.duckdb"
 
     @property
+    def matching(self) -> Path:
+        """What one night's matching leaves the next. May be deleted at any time: the next one starts anew."""
+        return self.root / "build" / "matching.duckdb"
+
+    @property
     def published(self) -> Path:
         return self.root / "published"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.resources
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,11 @@ import phonenumbers
 
 from analysis.matching import levels
 from analysis.matching.clusters import Clusters
+from analysis.matching.memory import Memory, attached, discard
 from analysis.matching.rulings import Ruling, set_contradictions_aside
 from analysis.matching.weights import Card, Weights
+
+log = logging.getLogger(__name__)
 
 HERE = Path(str(importlib.resources.files("analysis.matching")))
 ENGLISH_NAMES = Path(nicknames.__file__).with_name("names.csv")
@@ -40,6 +44,12 @@ LIMITS: dict[str, float] = {
     "own_phone_people": 2,
     "switchboard_people": 5,
     "typo_share": 0.02,  # a domain that is this much rarer than the mail provider one letter away is a typing error
+    "rare_name": 3,  # companies of one name, and companies that begin with one word
+    "name_of_several": 8,
+    "common_name": 20,
+    "rare_word": 4,
+    "word_of_several": 12,
+    "common_word": 40,
     "namesakes_fewest": levels.NAMESAKES_FEWEST,
     "namesakes_most": levels.NAMESAKES_MOST,
 }
@@ -101,6 +111,8 @@ class Report:
     dropped_keys: list[tuple[str, int, int]] = field(default_factory=list)
     """(kind of key, over-full values, records on them that it did not compare)"""
     uncompared_count: int = 0
+    recalled: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    """kind of record -> (as the last run saw them, new, gone); without it, all were compared from the start"""
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -113,20 +125,35 @@ def resolve(
     into: str = "matches",
     weights: Weights | None = None,
     country: str = "SE",
+    memory: Path | None = None,
 ) -> Report:
     """Writes the temporary tables {into}_company_clusters, _company_pairs, _contact_clusters and _contact_pairs,
     and {into}_uncompared: what nobody was compared on (a kind of key), and how many records with nobody ('all keys').
 
+    `memory` is a file in which one run leaves the next what it need not do again; a broken one is thrown away.
     `country` is where a telephone number without a plus sign, but with a country code, is at home.
     """
-    run = Matching(connection, weights or Weights.load(), into, country)
-    try:
-        run.prepare(rulings)
-        run.companies(companies)
-        run.contacts(contacts)
-    finally:
-        run.clear()
-    return run.report
+
+    def run(schema: str | None) -> Report:
+        matching = Matching(connection, weights or Weights.load(), into, country, schema)
+        try:
+            matching.prepare(rulings)
+            matching.companies(companies)
+            matching.contacts(contacts)
+            matching.finish()
+        finally:
+            matching.clear()
+        return matching.report
+
+    if memory:
+        try:
+            with attached(connection, memory) as schema:
+                return run(schema)
+        except (duckdb.Error, OSError) as error:
+            told = str(error).partition("\n")[0]
+            log.warning("matching: %s is of no use (%s), everything is compared from the start", memory, told)
+            discard(memory)
+    return run(None)
 
 
 def words(name: str) -> list[str]:
@@ -145,13 +172,23 @@ def listed(values: list[str]) -> str:
 class Matching:
     """One run: the temporary tables that its steps share."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, weights: Weights, into: str, country: str = "SE") -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        weights: Weights,
+        into: str,
+        country: str = "SE",
+        memory: str | None = None,
+    ) -> None:
         self.connection = connection
         self.weights = weights
         self.report = Report()
         self.names: dict[str, Any] = {
             **LIMITS,
             "into": into,
+            "keyed_contacts": "match_contact",
+            "keyed_companies": "match_company",
+            "namesakes_bins": f"[{listed(levels.NAMESAKES)}]",
             "home_code": phonenumbers.country_code_for_region(country),
             "words": HERE / "words",
             "english_names": ENGLISH_NAMES,
@@ -161,6 +198,7 @@ class Matching:
             "role_words": f"[{listed(words('role_mailboxes'))}]",
             "no_names": f"[{listed(words('no_names'))}]",
         }
+        self.memory = Memory(self, memory) if memory else None
 
     # -- steps
 
@@ -178,6 +216,13 @@ class Matching:
             if rulings:
                 self.connection.execute(f"insert into match_ruling select left_key, right_key, ruling from {rulings}")
             self.refuse_contradictions()
+            if self.memory:
+                self.memory.open()
+
+    def finish(self) -> None:
+        if self.memory:
+            with self.timed("memory"):
+                self.memory.close()
 
     def refuse_contradictions(self) -> None:
         """A=B and B=C with A<>C: the three keys are named."""
@@ -204,10 +249,10 @@ class Matching:
             self.run("company_results", automatic=self.weights.company_automatic_score)
 
     def compare_companies(self) -> None:
-        self.run("company_keys")
-        self.pairs("match_company")
+        self.find_pairs("match_company", "company_keys", "keyed_companies")
         enums = {f"{name}_levels": f"enum({listed(values)})" for name, values in levels.COMPANY_LEVELS.items()}
         self.run("company_levels", **enums)
+        self.keep_pairs()
         self.run("rulings", records="match_company")
         self.score(
             list(levels.COMPANY_LEVELS),
@@ -216,13 +261,13 @@ class Matching:
             hold="null",
             worth=f"s.score >= {self.weights.company_review_score}",
         )
+        self.learn()
 
     def contacts(self, relation: str) -> None:
         with self.timed("contacts: normalise"):
             self.read_contacts(relation)
         with self.timed("contacts: pairs"):
-            self.run("contact_keys")
-            self.pairs("match_contact")
+            self.find_pairs("match_contact", "contact_keys", "keyed_contacts")
             self.report.pair_count = self.number("select count(*) from match_pair")
         with self.timed("contacts: levels"):
             self.compare_contacts()
@@ -263,7 +308,8 @@ class Matching:
             f"{name.removesuffix('_evidence')}_levels": f"enum({listed(values)})"
             for name, values in levels.CONTACT_LEVELS.items()
         }
-        self.run("contact_levels", **enums, namesakes_bins=f"[{listed(levels.NAMESAKES)}]")
+        self.run("contact_levels", **enums)
+        self.keep_pairs()
 
     def score_contacts(self) -> None:
         self.run("rulings", records="match_contact")
@@ -278,6 +324,7 @@ class Matching:
             hold=HOLDS,
             worth=f"s.merge_score >= {weights.review_score} or s.person_score >= {weights.person_score}",
         )
+        self.learn()
 
     def cluster_contacts(self) -> None:
         weights, count = self.weights, self.report.contact_count
@@ -409,8 +456,30 @@ class Matching:
             worth=worth,
         )
 
-    def pairs(self, records: str) -> None:
-        self.run("pairs", records=records, cap=CAPS[records], narrowest=listed(NARROWEST))
+    def find_pairs(self, records: str, keys: str, keyed: str) -> None:
+        """Every pair that shares a key; with a memory, those of them that it cannot tell of."""
+        if not (memory := self.memory):
+            self.run(keys)
+            self.pairs(records)
+        elif memory.recall(records):
+            self.run(keys, **{keyed: "match_new_record"})
+            self.pairs(records, "memory_pairs", memory.names)
+        else:
+            self.run(keys)
+            memory.keep_keys()
+            self.pairs(records)
+            memory.keep_full()
+
+    def keep_pairs(self) -> None:
+        if self.memory and self.memory.is_recalled:
+            self.memory.keep_pairs()
+
+    def learn(self) -> None:
+        if self.memory:
+            self.memory.learn()
+
+    def pairs(self, records: str, sql: str = "pairs", names: dict[str, str] | None = None) -> None:
+        self.run(sql, **{**(names or {}), "records": records, "cap": CAPS[records], "narrowest": listed(NARROWEST)})
         rows = self.connection.execute(
             "select kind, dropped_values, records from match_dropped order by all"
         ).fetchall()

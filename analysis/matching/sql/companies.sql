@@ -9,7 +9,8 @@ with cut as (
         nullif(regexp_replace(lower(match_cut(legal_id)), '[^0-9a-z]', '', 'g'), '') as legal_id,
         match_phone(phone) as phone,
         match_fold(city) as city_text,
-        match_fold(country) as country_text
+        match_fold(country) as country_text,
+        hash(folded, domain, legal_id, phone, city_text, country_text) as content
     from (
         select record_key, created_at, name, domain, legal_id, country, city, phone from $companies
         qualify row_number() over (partition by record_key order by hash(created_at, name, domain, legal_id, country, city, phone)) = 1
@@ -36,10 +37,9 @@ named as (
 )
 
 select
-    row_number() over (
-        order by created_at nulls last, hash(folded, domain, legal_id, phone, city_text, country_text), record_key
-    )::integer as id,
+    row_number() over (order by created_at nulls last, content, record_key)::integer as id,
     named.record_key,
+    named.content,
     named.created_at,
     array_to_string(core_words, '') as name,
     array_to_string(list_sort(core_words), ' ') as sorted_name,

@@ -35,12 +35,12 @@ select
         else 'different' end)::$phone_levels as phone,
     (case
         when a.name = b.name then
-            case when a.name_records <= 3 then 'a rare name' when a.name_records <= 8 then 'a name of several'
-                when a.name_records <= 20 then 'a common name' else 'a very common name' end
+            case when a.name_records <= $rare_name then 'a rare name' when a.name_records <= $name_of_several then 'a name of several'
+                when a.name_records <= $common_name then 'a common name' else 'a very common name' end
         when a.word <> b.word or a.word is null or b.word is null then 'names differ'
-        when a.word_records <= 4 then 'a rare word'
-        when a.word_records <= 12 then 'a word of several'
-        when a.word_records <= 40 then 'a common word'
+        when a.word_records <= $rare_word then 'a rare word'
+        when a.word_records <= $word_of_several then 'a word of several'
+        when a.word_records <= $common_word then 'a common word'
         else 'a very common word' end)::$namesakes_levels as namesakes,
     (case
         when a.country <> b.country then 'another country'

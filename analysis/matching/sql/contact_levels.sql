@@ -105,9 +105,8 @@ select
         when x.is_nameless or y.is_nameless or n.first_name in ('missing', 'different', 'different, same initial', 'initial')
             or n.last_name in ('missing', 'different') then 'names differ'
         when x.has_firm_namesake and y.has_firm_namesake and x.work_domain = y.work_domain then 'namesake at the company'
-        else ($namesakes_bins)[1 + floor(2 * log10(greatest($namesakes_fewest, least($namesakes_most,
-            greatest(x.given_records, y.given_records)::double * greatest(x.family_records, y.family_records)
-            / (select count(*) from match_contact))) / $namesakes_fewest))::integer]
+        else match_namesakes(
+            greatest(x.given_records, y.given_records), greatest(x.family_records, y.family_records), (select count(*) from match_contact))
     end)::$namesakes_levels as namesakes,
     (case
         when coalesce(x.is_role, true) and coalesce(y.is_role, true) then 'no address'

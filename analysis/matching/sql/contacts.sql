@@ -69,10 +69,8 @@ cleaned as (
 )
 
 select
-    row_number() over (
-        order by created_at nulls last,
-        hash(first_name, last_name, mailbox, phone, mobile_phone, company_text, title_text, city_text, company_record_key is null), record_key
-    )::integer as id,
+    hash(first_name, last_name, mailbox, phone, mobile_phone, company_text, title_text, city_text, company_record_key is null) as content,
+    row_number() over (order by created_at nulls last, content, record_key)::integer as id,
     cleaned.*,
     split_part(first_name, ' ', 1) as given,
     coalesce(last_name is null and (first_name is null or list_contains($role_words, first_name)), false) as is_nameless,
@@ -91,27 +89,26 @@ select last_name, match_sound(last_name) as sound from (select distinct last_nam
 
 -- grain of match_placed: as match_name, with the company that each belongs to; a domain that is a slip of its company's is repaired
 create or replace temp table match_placed as
-with by_key as (
-    select match_company.record_key, k.cluster from match_company join match_company_cluster as k on match_company.id = k.id
+with placed as (  -- a company is known by the key of its first record: a number would change with every company before it
+    select c.record_key, c.name, c.domain, hash(o.record_key) as cluster
+    from match_company as c
+    join match_company_cluster as k on c.id = k.id
+    join match_company as o on o.id = k.cluster + 1
 ),
 
+by_key as (select record_key, cluster from placed),
+
 by_domain as (  -- subsidiaries on one domain: the domain alone does not say which
-    select domain, any_value(k.cluster) as cluster
-    from match_company join match_company_cluster as k on match_company.id = k.id
-    where domain is not null group by domain having count(distinct k.cluster) = 1
+    select domain, any_value(cluster) as cluster
+    from placed where domain is not null group by domain having count(distinct cluster) = 1
 ),
 
 by_name as (
-    select match_company.name, any_value(k.cluster) as cluster
-    from match_company join match_company_cluster as k on match_company.id = k.id
-    where match_company.name is not null group by match_company.name having count(distinct k.cluster) = 1
+    select name, any_value(cluster) as cluster
+    from placed where name is not null group by name having count(distinct cluster) = 1
 ),
 
-known_domains as (
-    select k.cluster, domain
-    from match_company join match_company_cluster as k on match_company.id = k.id
-    where domain is not null
-),
+known_domains as (select cluster, domain from placed where domain is not null),
 
 used_domains as (  -- what a company's people write, for companies whose record has no domain
     select by_key.cluster, n.domain, count(*) as records
@@ -161,6 +158,7 @@ with joined as (
     select
         n.id,
         n.record_key,
+        n.content,
         n.created_at,
         case when not n.is_nameless then n.first_name end as first_name,
         case when not n.is_nameless then n.given end as given,

@@ -97,3 +97,8 @@ create or replace temp macro match_spells(letters, is_role, given, family) as
 -- a list, since `case x when` would work x out once for every branch
 create or replace temp macro match_spelled(x) as
     (['no address', 'nothing', 'last name', 'given name', 'initial and last name', 'both names'])[1 + x];
+
+-- people of one name whom chance would bring among so many records, by half decades
+create or replace temp macro match_namesakes(givens, families, records) as
+    ($namesakes_bins)[1 + floor(2 * log10(greatest($namesakes_fewest, least($namesakes_most,
+        givens::double * families / records)) / $namesakes_fewest))::integer];

@@ -2,8 +2,10 @@
 create or replace temp table match_value as
 select value, any_value(kind) as kind, count(*)::integer as records from match_key group by value having count(*) > 1;
 
+create or replace temp table match_full as select value, kind, records from match_value where records > $cap;
+
 create or replace temp table match_dropped as
-select kind, count(*) as dropped_values, sum(records)::bigint as records from match_value where records > $cap group by kind;
+select kind, count(*) as dropped_values, sum(records)::bigint as records from match_full group by kind;
 
 create or replace temp table match_live_key as
 select match_key.value, match_key.id

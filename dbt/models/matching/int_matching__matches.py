@@ -1,6 +1,9 @@
 # grain: one row per result of the matching engine: record and its cluster, or compared pair; `result` says which
 # The engine gives five tables and a model is one: stacked here, taken apart by the models that are named after them.
 # Rulings that contradict each other are kept from the engine, and come out as `contradictions`.
+import os
+from pathlib import Path
+
 from analysis.matching import resolve
 from analysis.matching.rulings import Ruling, set_contradictions_aside
 
@@ -22,12 +25,14 @@ def model(dbt, session):
     for table, rows in (("source_rulings", standing), ("matches_contradictions", refused)):
         if rows:
             session.executemany(f"insert into {table} values (?, ?, ?)", [list(row) for row in rows])
+    memory = os.environ.get("SALESOPS_MATCHING")  # a night that looks back has none
     resolve(
         session,
         contacts="source_contacts",
         companies="source_companies",
         rulings="source_rulings",
         country=dbt.config.get("company_country"),
+        memory=Path(memory) if memory else None,
     )
     stacked = " union all by name ".join(f"select '{name}' as result, * from matches_{name}" for name in RESULTS)
     return session.query(stacked)

@@ -77,7 +77,8 @@ TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_asset_checks=False))
 
 
 def parse_project(data: DataDirectory) -> Project:
-    """Parse, or reuse the last parse. Without a night's variables: they would force a full parse every night.
+    """Parse, or reuse the last parse. Without a night's variables and without the paths of its databases, which parsing
+    does not open: any of them, changed, would force a full parse, and a copied data directory would pay it again.
 
     One process at a time: the web page and its daemon load the project at the same moment, from the same folder.
     """
@@ -86,7 +87,7 @@ def parse_project(data: DataDirectory) -> Project:
     target = data.dbt / "target"
     target.mkdir(parents=True, exist_ok=True)
     arguments = ["parse", "--quiet", "--project-dir", str(DBT), "--profiles-dir", str(DBT)]
-    with (data.dbt / "parse.lock").open("w") as lock, _in_project():
+    with (data.dbt / "parse.lock").open("w") as lock, _in_project(), _without("SALESOPS_MARTS", "SALESOPS_WAREHOUSE"):
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = dbtRunner().invoke([*arguments, "--target-path", str(target), "--log-path", str(data.dbt / "logs")])
         close_connections()
@@ -289,3 +290,13 @@ def _in_project() -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+@contextlib.contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """The environment without these variables: dbt falls back to what its profile names."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)

@@ -242,6 +242,7 @@ def set_environment(data: DataDirectory) -> None:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }
+    os.environ.setdefault("DBT_LOG_LEVEL_FILE", "info")  # every statement of a night, worded for its log, costs seconds
     settings = data.dagster / "dagster.yaml"
     template = (ROOT / "dagster.yaml").read_text()
     if not settings.exists() or settings.read_text() != template:
@@ -254,13 +255,14 @@ def run(night: Night) -> Outcome:
     import dagster as dg
 
     from dagster_project.definitions import build_defs
+    from dagster_project.storage import held_open
 
     try:
         job = build_defs(night).resolve_job_def("nightly")
     except dg.Failure as failure:  # the dbt project does not parse: nothing was asked, nothing was built
         return Outcome(False, [str(failure.description)], 1)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with dg.DagsterInstance.get() as instance:
+    with held_open(), dg.DagsterInstance.get() as instance:
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet)
     succeeded = {event.step_key for event in result.all_events if event.event_type_value == "STEP_SUCCESS"}
     published = "publish" in succeeded and night.publication is not None

@@ -119,7 +119,7 @@ class _NoToken(AuthBase):
 
 
 class SourceSession:
-    """Reads JSON pages, or files, from one origin. `token` None: open to everyone.
+    """Reads JSON pages, or files, from one origin, and writes where it is told to. `token` None: open to everyone.
 
     Safe to use from several threads; each reads under its own `metered()`.
     """
@@ -187,6 +187,18 @@ class SourceSession:
     def post_form(self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Page:
         """POST fields of a form, for a token. The answer is any JSON object, also one that says why not (400, 401)."""
         return self._page("POST", path, None, data=dict(form), headers=dict(headers or {}), accepted=(200, 400, 401))
+
+    def write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """PATCH, DELETE or POST that changes the vendor's record; what it answers, {} where that is nothing.
+
+        Sent again like a read: give a session with `attempts` 1 to what must not happen twice.
+        """
+        label = f"{method} {path}"
+        try:
+            _, content = self._send(method, path, label, (200, 201, 204), json=body)
+            return Page.checked(content, None).content if content else {}
+        except BrokenPage as error:
+            raise TransientSourceError(f"{label}: {error}; it may have been done") from None
 
     def download(self, path: str, read: Callable[[bytes], T], since: str | None = None) -> Download[T] | None:
         """The file at `path` as `read` takes it; None when it did not change `since` the stamp that it bore last.

@@ -15,7 +15,7 @@ import typer
 
 from salesops.config import ConfigError
 
-REFUSED, CONFIGURATION = 1, 2
+REFUSED, CONFIGURATION, SOURCE_FAILED = 1, 2, 3
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 duplicates_app = typer.Typer(no_args_is_help=True, help="The accepted state of duplicate contacts.")
@@ -190,6 +190,52 @@ def write_worklist(
             raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
         path, lines = worklist.write(published, to)
         typer.echo(f"{lines} lines in {path}")
+
+
+@app.command()
+def writeback(
+    plan: Annotated[bool, typer.Option("--plan", help="Write what could be filled in as a workbook to edit")] = False,
+    apply: Annotated[Path | None, typer.Option(help="Write to the CRM what this plan says")] = None,
+    undo: Annotated[Path | None, typer.Option(help="Take back what this undo file says was written")] = None,
+    to: Annotated[Path | None, typer.Option(help="Workbook of --plan, or undo file of --apply")] = None,
+) -> None:
+    """Fill empty fields of the CRM from enrichment: plan, edit the plan, apply it, undo it. Off unless configured.
+
+    Example: salesops writeback --plan --to plan.xlsx && salesops writeback --apply plan.xlsx
+    """
+    from ingestion.session import SourceError
+    from salesops import config
+    from salesops import writeback as writing
+    from salesops.clock import Clock
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        if [plan, apply is not None, undo is not None].count(True) != 1:
+            raise ConfigError("say one of --plan, --apply PLAN and --undo FILE")
+        settings, now = config.load(), Clock().now()
+        if plan:
+            published = DataDirectory(config.data_directory()).published / "marts.duckdb"
+            if not published.exists():
+                raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
+            made = writing.write_plan(published, settings, to)
+            counts = f"{made.field_count} empty fields and {made.task_count} merge tasks in {made.path}"
+            typer.echo("\n".join([counts, *made.left_out]))
+            return
+        writer = writing.opened_writer(settings, os.environ)
+        try:
+            if undo is not None:
+                outcome = writing.undo(writer, undo, typer.echo)
+            else:
+                assert apply is not None
+                journal = to or apply.with_name(f"{apply.stem}.undo-{now:%Y%m%dT%H%M%SZ}.jsonl")
+                outcome = writing.apply(settings, writer, apply, journal, typer.echo, now)
+                typer.echo(f"To take it back: salesops writeback --undo {journal}")
+        except (writing.PlanError, SourceError) as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(CONFIGURATION) from None
+        finally:
+            writer.close()
+        raise typer.Exit(SOURCE_FAILED if outcome.problems else 0)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -379,6 +379,40 @@ class Practice(_Section):
     crms: Annotated[list[Crm], Field(min_length=1)] = ["hubspot"]
 
 
+CompanyField = Literal["domain", "industry", "employees", "revenue", "country"]
+WRITTEN_FIELDS: dict[CompanyField, str] = {
+    "domain": "domain",
+    "industry": "industry",
+    "employees": "numberofemployees",
+    "revenue": "annualrevenue",
+    "country": "country",
+}
+
+
+class HubSpotWriteback(_Section):
+    """Our company field -> the portal's property ("": not written); the mark says where values are from."""
+
+    company_fields: dict[CompanyField, PropertyName] = WRITTEN_FIELDS
+    mark_property: Annotated[str, Field(pattern="^[a-z0-9_]+$")] = "salesops_enrichment"
+
+    @field_validator("company_fields")
+    @classmethod
+    def _with_defaults(cls, value: dict[CompanyField, str]) -> dict[CompanyField, str]:
+        return WRITTEN_FIELDS | value
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """Field -> property, of the fields that are written."""
+        return {str(name): target for name, target in self.company_fields.items() if target}
+
+
+class Writeback(_Section):
+    """Off: nothing outside is ever written to."""
+
+    enabled: bool = False
+    hubspot: HubSpotWriteback = HubSpotWriteback()
+
+
 class Settings(_Section):
     company: Company = Company()
     sources: Sources = Sources()
@@ -386,6 +420,7 @@ class Settings(_Section):
     duplicates: Duplicates = Field(default_factory=Duplicates)
     leads: Leads = Leads()
     contracts: Contracts = Contracts()
+    writeback: Writeback = Writeback()
     practice: Practice = Practice()
 
     @model_validator(mode="after")

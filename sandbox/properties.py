@@ -35,7 +35,7 @@ _PROPERTIES = {
     "*campaign:string *buying_role:enumeration:Decision maker|Champion|User",
     "companies": _COMMON + _OWNER + _CREATED + _MERGED + "name:string domain:string industry:enumeration "
     "numberofemployees:number annualrevenue:number country:string city:string hs_parent_company_id:number "
-    "*segment:enumeration:Enterprise|Mid-market|SMB *organisation_number:string",
+    "*segment:enumeration:Enterprise|Mid-market|SMB *organisation_number:string *salesops_enrichment:string",
     "leads": _COMMON + _OWNER + "=hs_createdate:datetime =hs_lastmodifieddate:datetime hs_lead_name:string "
     "hs_pipeline:enumeration hs_pipeline_stage:enumeration hs_lead_type:enumeration:NEW_BUSINESS|UPSELL|RE_ATTEMPTING "
     f"hs_lead_label:enumeration:WARM|HOT|COLD hs_lead_source:enumeration:{_SOURCES} "

@@ -1,0 +1,311 @@
+"""Writing back to a portal over real HTTP: a plan that is edited, applied, applied again, and taken back."""
+
+from __future__ import annotations
+
+import json
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import openpyxl
+import pytest
+from typer.testing import CliRunner
+
+from ingestion.hubspot_writer import HubSpotWriter
+from ingestion.session import MissingScopeError
+from salesops import writeback
+from salesops.cli import app
+from salesops.config import Settings
+from sandbox.servers.hubspot import Portal, serve
+from tests.unit.ingestion.practice import tiny_world
+
+NOW = datetime(2026, 11, 3, 8, tzinfo=UTC)
+SETTINGS = Settings.model_validate({"writeback": {"enabled": True}})
+
+
+@pytest.fixture(scope="module")
+def living_portal():
+    with serve(tiny_world()) as portal:
+        yield portal
+
+
+@pytest.fixture
+def portal(living_portal):
+    """One portal for all tests, which leave no task and no fault in it; each writes to three companies as new."""
+    living_portal.set_faults([])
+    yield living_portal
+    living_portal.set_faults([])
+
+
+@pytest.fixture
+def writer(portal: Portal):
+    writer = HubSpotWriter(portal.token, portal.url, backoff_seconds=0.005)
+    yield writer
+    writer.close()
+
+
+class Company:
+    """The published proposals for three companies of a portal, and the portal's own records of them."""
+
+    def __init__(self, portal: Portal, folder: Path):
+        self.portal, self.folder = portal, folder
+        living = [r for r in portal.world.store.records["companies"].values() if r.archived_at is None]
+        self.records = living[:3]
+        self.ids = [record.id for record in self.records]
+        self._set({"industry": None, "numberofemployees": None, "country": None, "salesops_enrichment": None})
+        self.contacts = [r for r in portal.world.store.records["contacts"].values() if r.archived_at is None][:2]
+        self.published = folder / "marts.duckdb"
+        with duckdb.connect(str(self.published)) as marts:
+            marts.execute("""
+                create schema meta; create schema kpi;
+                create table meta.publication as select timestamptz '2026-11-02 20:00:00+00' as as_of;
+                create table kpi.enrichment_worklist (
+                    place int, source text, name text, field text, value text, value_from text, observed_date date,
+                    confidence double, value_count int, value_at_stake decimal(18, 2), owner text, record_url text,
+                    record_key text
+                );
+                create table kpi.duplicate_worklist (
+                    place int, action text, thing text, name text, into_name text, explanation text,
+                    value_at_stake decimal(18, 2), owner text, record_url text, into_record_url text, record_key text,
+                    into_record_key text
+                );
+            """)
+            rows = [
+                (
+                    1,
+                    "hubspot",
+                    "=1+1 AB",
+                    "industry",
+                    "Steel",
+                    "sheet:x",
+                    "2026-10-01",
+                    0.9,
+                    1,
+                    10,
+                    "Ann",
+                    None,
+                    self.key(0),
+                ),
+                (2, "hubspot", "=1+1 AB", "employees", "1200", "register", None, 1, 2, 10, "Ann", None, self.key(0)),
+                (3, "hubspot", "B", "country", "Norway", "register", None, None, 1, None, "Bo", None, self.key(1)),
+                (4, "hubspot", "C", "employees", "many", "sheet:x", None, None, 1, None, "Bo", None, self.key(2)),
+                (
+                    5,
+                    "salesforce",
+                    "D",
+                    "country",
+                    "Norway",
+                    "register",
+                    None,
+                    None,
+                    1,
+                    None,
+                    "Bo",
+                    None,
+                    "salesforce:company:9",
+                ),
+            ]
+            marts.executemany("insert into kpi.enrichment_worklist values (" + ", ".join("?" * 13) + ")", rows)
+            pair = [f"hubspot:contact:{record.id}" for record in self.contacts]
+            marts.execute(
+                """insert into kpi.duplicate_worklist
+                values (1, 'merge', 'contact', 'A', 'B', 'same e-mail', 5, 'Ann', null, null, ?, ?)""",
+                pair,
+            )
+
+    def key(self, place: int) -> str:
+        return f"hubspot:company:{self.ids[place]}"
+
+    def _set(self, values: dict[str, str | None]) -> None:
+        for record in self.records:
+            self.portal.world.store.change(record, self.portal.world.stamp(), dict(values), "CRM_UI")
+
+    def type(self, place: int, **values: str) -> None:
+        """As a person does in the CRM."""
+        self.portal.world.store.change(self.records[place], self.portal.world.stamp(), dict(values), "CRM_UI")
+
+    def now(self, place: int) -> dict[str, Any]:
+        names = ("industry", "numberofemployees", "country", "salesops_enrichment")
+        return {name: self.records[place].properties.get(name) or "" for name in names}
+
+    def tasks(self) -> list[Any]:
+        made = self.portal.world.store.records["tasks"].values()
+        return [
+            r
+            for r in made
+            if str(r.properties.get("hs_task_subject")).startswith("Merge duplicate") and not r.archived_at
+        ]
+
+    def plan(self) -> Path:
+        return writeback.write_plan(self.published, SETTINGS, self.folder / "plan.xlsx").path
+
+
+@pytest.fixture
+def company(portal: Portal, tmp_path: Path) -> Company:
+    return Company(portal, tmp_path)
+
+
+def edit(plan: Path, sheet: str, row: int, **cells: str) -> None:
+    book = openpyxl.load_workbook(plan)
+    titles = [cell.value for cell in book[sheet][1]]
+    for title, value in cells.items():
+        book[sheet].cell(row, titles.index(title.replace("_", " ")) + 1, value)
+    book.save(plan)
+
+
+def apply(company: Company, writer: HubSpotWriter, name: str = "undo.jsonl") -> dict[str, int]:
+    undo = company.folder / name
+    outcome = writeback.apply(SETTINGS, writer, company.folder / "plan.xlsx", undo, lambda text: None, NOW)
+    assert stat.S_IMODE(undo.stat().st_mode) == 0o600
+    return dict(outcome.counts)
+
+
+def test_empty_fields_are_filled_and_say_where_from(company, writer):
+    made = writeback.write_plan(company.published, SETTINGS, company.folder / "plan.xlsx")
+    assert (made.field_count, made.task_count) == (4, 1)
+    assert made.left_out == ["1 values for salesforce country: there is no property to write them to"]
+    assert apply(company, writer) == {"filled": 3, "refused": 1}  # "many" is no number of employees
+    assert (company.now(0)["industry"], company.now(0)["numberofemployees"]) == ("Steel", "1200")
+    assert company.now(0)["salesops_enrichment"].splitlines() == [
+        "industry: sheet:x, 2026-11-03",
+        "numberofemployees: register, 2026-11-03",
+    ]
+    assert company.now(1)["country"] == "Norway"
+    assert not company.tasks()  # nobody said yes to the task
+
+
+def test_a_plan_applied_twice_changes_nothing(company, writer):
+    company.plan()
+    apply(company, writer)
+    before = [company.now(place) for place in range(3)]
+    stamps = [record.updated_at for record in company.records]
+    assert apply(company, writer, "again.jsonl") == {"already there": 3, "refused": 1}
+    assert [company.now(place) for place in range(3)] == before
+    assert [record.updated_at for record in company.records] == stamps
+
+
+def test_what_a_person_typed_meanwhile_is_kept(company, writer):
+    company.plan()
+    company.type(0, industry="Mining")
+    assert apply(company, writer)["filled by a person meanwhile, kept"] == 1
+    assert (company.now(0)["industry"], company.now(0)["numberofemployees"]) == ("Mining", "1200")
+
+
+def test_a_line_that_a_person_struck_or_changed_is_obeyed(company, writer):
+    plan = company.plan()
+    edit(plan, "Fields", 2, Do="no")
+    edit(plan, "Fields", 4, New_value="Sweden")
+    edit(plan, "Fields", 5, New_value="30")
+    assert apply(company, writer) == {"filled": 3}
+    assert company.now(0)["industry"] == ""
+    assert (company.now(1)["country"], company.now(2)["numberofemployees"]) == ("Sweden", "30")
+
+
+def test_undo_empties_what_is_still_ours_and_keeps_the_rest(company, writer):
+    company.type(0, salesops_enrichment="domain: older run, 2026-01-01")
+    company.plan()
+    apply(company, writer)
+    company.type(0, numberofemployees="1300")
+    outcome = writeback.undo(writer, company.folder / "undo.jsonl", lambda text: None)
+    assert dict(outcome.counts) == {"emptied again": 2, "changed since, kept": 1}
+    assert (company.now(0)["industry"], company.now(0)["numberofemployees"]) == ("", "1300")
+    assert company.now(0)["salesops_enrichment"].splitlines() == [
+        "domain: older run, 2026-01-01",
+        "numberofemployees: register, 2026-11-03",
+    ]
+    assert company.now(1)["country"] == company.now(1)["salesops_enrichment"] == ""
+    again = writeback.undo(writer, company.folder / "undo.jsonl", lambda text: None)
+    assert dict(again.counts) == {"changed since, kept": 3}
+
+
+def test_a_run_that_was_killed_after_a_write_can_be_taken_back(company, writer):
+    company.plan()
+    apply(company, writer)
+    undo = company.folder / "undo.jsonl"
+    lines = undo.read_text().splitlines()
+    assert [json.loads(line)["state"] for line in lines] == ["intended", "done"] * 2
+    undo.write_text("\n".join([lines[0], lines[2]]) + '\n{"state": "inte')  # no write was confirmed, one line is torn
+    assert dict(writeback.undo(writer, undo, lambda text: None).counts) == {"emptied again": 3}
+
+
+def test_a_merge_proposal_becomes_one_task_of_the_owner(company, writer):
+    plan = company.plan()
+    edit(plan, "Merge tasks", 2, Do="yes")
+    assert apply(company, writer)["tasks created"] == 1
+    (task,) = company.tasks()
+    folded, survivor = (record.id for record in company.contacts)
+    assert task.properties["hs_task_subject"] == f"Merge duplicate contacts: {folded} into {survivor}"
+    assert task.properties["hubspot_owner_id"] == company.contacts[1].properties["hubspot_owner_id"]
+    assert set(company.portal.world.store.links[("tasks", "contacts")][task.id]) == {folded, survivor}
+    assert apply(company, writer, "again.jsonl")["already there"] == 4
+    assert len(company.tasks()) == 1
+    assert writeback.undo(writer, company.folder / "undo.jsonl", lambda text: None).counts["tasks removed"] == 1
+    assert not company.tasks()
+
+
+def test_a_record_that_is_gone_is_said_and_the_others_are_filled(company, writer):
+    company.plan()
+    company.portal.world.store.archive(company.records[0], company.portal.world.stamp())
+    assert apply(company, writer) == {"no longer in the CRM": 1, "filled": 1, "refused": 1}
+
+
+def test_a_portal_without_the_mark_is_left_alone(company, writer):
+    company.plan()
+    settings = Settings.model_validate({"writeback": {"enabled": True, "hubspot": {"mark_property": "no_such"}}})
+    with pytest.raises(writeback.PlanError, match="no property no_such"):
+        writeback.apply(settings, writer, company.folder / "plan.xlsx", company.folder / "u", lambda text: None, NOW)
+    assert company.now(0)["industry"] == ""
+    assert not (company.folder / "u").exists()
+
+
+@pytest.mark.parametrize(
+    ("sheet", "row", "cells", "says"),
+    [
+        ("Fields", 2, {"Record": "hubspot:company:x"}, "expected hubspot:company:<number>"),
+        ("Fields", 2, {"Field": "colour"}, "no property is configured for the field 'colour'"),
+        ("Fields", 2, {"New_value": ""}, "New value is empty"),
+        ("Fields", 3, {"Field": "industry"}, "in the plan twice"),
+        ("Merge tasks", 2, {"Do": "yes", "Record": "hubspot:deal:1"}, "expected two records of one kind"),
+    ],
+)
+def test_a_line_that_cannot_be_followed_is_named_and_the_others_are(company, writer, sheet, row, cells, says):
+    edit(company.plan(), sheet, row, **cells)
+    outcome = writeback.apply(
+        SETTINGS, writer, company.folder / "plan.xlsx", company.folder / "u", lambda text: None, NOW
+    )
+    assert any(f"plan.xlsx, {sheet}, row {row}" in problem and says in problem for problem in outcome.problems)
+    assert company.now(1)["country"] == "Norway"
+
+
+def test_text_that_looks_like_a_formula_stays_text(company):
+    book = openpyxl.load_workbook(company.plan())
+    cell = book["Fields"].cell(2, 3)
+    assert (cell.value, cell.data_type) == ("=1+1 AB", "s")
+
+
+def test_a_token_that_may_not_write_is_told_by_its_scope(company, writer, portal):
+    company.plan()
+    portal.set_faults(["missing_scope:companies"])
+    with pytest.raises(MissingScopeError):
+        apply(company, writer)
+
+
+def test_nothing_is_written_unless_the_company_has_opted_in(company, tmp_path, monkeypatch):
+    company.plan()
+    config = tmp_path / "salesops.toml"
+    config.write_text(f'[sources.hubspot]\nbase_url = "{company.portal.url}"\n')
+    monkeypatch.setenv("SALESOPS_CONFIG", str(config))
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", company.portal.token)
+    result = CliRunner().invoke(app, ["writeback", "--apply", str(company.folder / "plan.xlsx")])
+    assert result.exit_code == 2
+    assert "[writeback]" in result.output
+    assert company.now(0)["industry"] == ""
+    config.write_text(config.read_text() + "[writeback]\nenabled = true\n")
+    result = CliRunner().invoke(app, ["writeback", "--apply", str(company.folder / "plan.xlsx")])
+    assert result.exit_code == 3  # a line was refused
+    assert "3 filled" in result.output
+    (undo,) = company.folder.glob("plan.undo-*.jsonl")
+    result = CliRunner().invoke(app, ["writeback", "--undo", str(undo)])
+    assert (result.exit_code, company.now(0)["industry"]) == (0, "")

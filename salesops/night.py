@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 A_MOMENT = timedelta(minutes=1)  # less than the reader's lookback: what happened then is read tonight
 ROOT = Path(__file__).resolve().parent.parent
 DBT = ROOT / "dbt"
+# Two models at once share one memory limit: of a company this large both then wrote tens of gigabytes beside the marts.
+LARGE_WAREHOUSE_BYTES = 2 * 1024**3
 
 
 class AlreadyRunning(ConfigError):
@@ -299,7 +301,9 @@ def run_dbt_alone(environ: Mapping[str, str], command: Sequence[str]) -> int:
 
 def dbt_arguments(night: Night) -> list[str]:
     """What every dbt command of a night is given: project, target folder, variables."""
+    is_large = night.data.warehouse.exists() and night.data.warehouse.stat().st_size > LARGE_WAREHOUSE_BYTES
     return [
+        *(("--threads", "1") if is_large else ()),
         *("--project-dir", str(DBT), "--profiles-dir", str(DBT)),
         *("--target-path", str(night.data.dbt / "target"), "--log-path", str(night.data.dbt / "logs")),
         *("--vars", json.dumps(night.dbt_vars())),

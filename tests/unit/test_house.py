@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 import tomllib
@@ -217,6 +218,14 @@ def test_models_read_only_their_own_layer_or_the_one_below(dbt_manifest):
 
 
 @pytest.mark.dbt
+def test_python_models_read_no_variable_as_configuration(dbt_manifest):
+    """A night parses without its variables: what a model's configuration says of them is the default for ever."""
+    for node in dbt_manifest["nodes"].values():
+        if node["resource_type"] == "model" and node["language"] == "python":
+            assert "var(" not in json.dumps(node["unrendered_config"]), node["name"]
+            assert "config.get" not in node["raw_code"], node["name"]
+
+
 def test_every_published_model_and_column_is_described(dbt_manifest):
     missing = []
     for name, node in published(dbt_manifest).items():

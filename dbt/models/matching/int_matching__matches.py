@@ -25,13 +25,14 @@ def model(dbt, session):
     for table, rows in (("source_rulings", standing), ("matches_contradictions", refused)):
         if rows:
             session.executemany(f"insert into {table} values (?, ?, ?)", [list(row) for row in rows])
+    ((country,),) = dbt.ref("int_matching__home").fetchall()
     memory = os.environ.get("SALESOPS_MATCHING")  # a night that looks back has none
     resolve(
         session,
         contacts="source_contacts",
         companies="source_companies",
         rulings="source_rulings",
-        country=dbt.config.get("company_country"),
+        country=country,
         memory=Path(memory) if memory else None,
     )
     stacked = " union all by name ".join(f"select '{name}' as result, * from matches_{name}" for name in RESULTS)

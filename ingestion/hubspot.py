@@ -44,6 +44,17 @@ ALL_LINKS_EVERY = timedelta(days=7)  # a link can change without touching either
 ARCHIVE_KEPT = timedelta(days=88)  # the vendor lists archived records for 90: one that is gone earlier was erased
 
 
+def vendor_rate(base_url: str) -> float | None:
+    """Requests a second that the vendor's own host is asked; None: another host sets no limit."""
+    is_vendor = (urlsplit(base_url).hostname or "").endswith("hubapi.com")
+    return RATE_PER_SECOND if is_vendor else None
+
+
+def search_rate(rate: float | None) -> float | None:
+    """Searches a second within `rate` requests."""
+    return min(rate, SEARCH_PER_SECOND) if rate else None
+
+
 class HubSpotSource:
     """A portal, its credentials and how to read it. `id_scan`: object -> "nightly" or "weekly"."""
 
@@ -64,14 +75,13 @@ class HubSpotSource:
     ):
         self.spool_dir, self.now, self.lookback = Path(spool_dir), now, lookback
         self.streams = tuple(_configured(stream, id_scan or {}, extra_history or {}) for stream in STREAMS)
-        is_vendor = (urlsplit(base_url).hostname or "").endswith("hubapi.com")
-        rate = rate_per_second or (RATE_PER_SECOND if is_vendor else None)
+        rate = rate_per_second or vendor_rate(base_url)
         self.session = SourceSession(
             base_url,
             token,
             token_name=TOKEN_NAME,
             rate_per_second=rate,
-            search_per_second=min(rate, SEARCH_PER_SECOND) if rate else None,
+            search_per_second=search_rate(rate),
             search_paths=tuple(f"/crm/v3/objects/{stream.name}/search" for stream in self.streams),
             **session_options,
         )

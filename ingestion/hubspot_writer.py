@@ -8,29 +8,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from ingestion.hubspot import RATE_PER_SECOND, SEARCH_PER_SECOND, TOKEN_NAME, VENDOR_URL
+from ingestion.hubspot import TOKEN_NAME, VENDOR_URL, search_rate, vendor_rate
 from ingestion.session import PermanentSourceError, SourceSession
 
 READ_AT_ONCE = 100
 TASK_LINKS = {"contacts": 204, "companies": 192}  # the vendor's own association type from a task
-WRITE_SCOPES = {
-    "companies": "crm.objects.companies.write",
-    "contacts": "crm.objects.contacts.write",
-    "tasks": "crm.objects.contacts.write",
-}
 
 
 class HubSpotWriter:
     """A portal and the credentials to change it. Rates are the reader's: they count against the same account."""
 
     def __init__(self, token: str, base_url: str = VENDOR_URL, **session_options: Any):
-        is_vendor = (urlsplit(base_url).hostname or "").endswith("hubapi.com")
+        rate = vendor_rate(base_url)
         options: dict[str, Any] = {
             "token_name": TOKEN_NAME,
-            "rate_per_second": RATE_PER_SECOND if is_vendor else None,
-            "search_per_second": SEARCH_PER_SECOND if is_vendor else None,
+            "rate_per_second": rate,
+            "search_per_second": search_rate(rate),
             "search_paths": ("/crm/v3/objects/tasks/search",),
         } | session_options
         self._session = SourceSession(base_url, token, **options)

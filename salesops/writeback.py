@@ -89,7 +89,6 @@ class Fill:
 
     place: str
     record_id: str
-    field: str
     property: str
     value: str
     said_by: str
@@ -200,7 +199,7 @@ def _checked_fills(lines: list[tuple[str, dict[str, str]]], settings: Settings, 
             outcome.count("refused", f"{place}: the field is in the plan twice; the first line counts")
         else:
             seen.add((record_id, line["Field"]))
-            yield Fill(place, record_id, line["Field"], properties[line["Field"]], line["New value"], line["From"])
+            yield Fill(place, record_id, properties[line["Field"]], line["New value"], line["From"])
 
 
 def _is_number(text: str) -> bool:

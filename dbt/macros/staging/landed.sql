@@ -56,3 +56,16 @@
         version_at > {{ as_of() }} as is_later, min(landed_at) over (partition by record_id) as known_from
     from {{ relation }} where {{ salesops.known('landed_at') }}
 {%- endmacro %}
+
+{# What a source listed of definitions, which have no time of their own, when it was last asked by K. #}
+{% macro last_listed(relation) -%}
+    (
+        select * from (
+            select *, row_number() over (
+                partition by record_id order by landed_at desc, version_at desc, is_deleted desc, payload_hash desc
+            ) as choice
+            from {{ relation }} where {{ salesops.known('landed_at') }}
+        ) as landed
+        where choice = 1 and not is_deleted
+    )
+{%- endmacro %}

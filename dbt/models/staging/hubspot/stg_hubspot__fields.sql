@@ -2,13 +2,8 @@
 {%- set own = [('forecast_category', 'hs_manual_forecast_category'), ('lead_source', 'hs_analytics_source')] %}
 with properties as (
     select split_part(record_id, '.', 1) as object, {{ json_text('payload', 'name') }} as property
-    from (
-        select *, row_number() over (
-            partition by record_id order by landed_at desc, version_at desc, is_deleted desc, payload_hash desc
-        ) as choice
-        from {{ source('hubspot', 'properties') }} where {{ known('landed_at') }}
-    ) as landed
-    where choice = 1 and not is_deleted and coalesce({{ json_text('payload', 'archived') }}, 'false') <> 'true'
+    from {{ last_listed(source('hubspot', 'properties')) }} as listed
+    where coalesce({{ json_text('payload', 'archived') }}, 'false') <> 'true'
 )
 
 select distinct names.field

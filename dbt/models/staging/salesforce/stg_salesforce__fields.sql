@@ -1,13 +1,8 @@
 -- grain: one row per field of an opportunity that the org shows its reader at K, and that we read
 with fields as (
     select split_part(record_id, '.', 2) as name
-    from (
-        select *, row_number() over (
-            partition by record_id order by landed_at desc, version_at desc, is_deleted desc, payload_hash desc
-        ) as choice
-        from {{ source('salesforce', 'fields') }} where {{ known('landed_at') }}
-    ) as landed
-    where choice = 1 and not is_deleted and split_part(record_id, '.', 1) = 'Opportunity'
+    from {{ last_listed(source('salesforce', 'fields')) }} as listed
+    where split_part(record_id, '.', 1) = 'Opportunity'
 )
 
 {%- set read = [('forecast_category', 'ForecastCategory'), ('lead_source', 'LeadSource')] %}

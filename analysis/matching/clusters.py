@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.matching.weights import Weights
+
 Identifiers = dict[int, dict[str, set[str]]]
 """Strong identifiers by record: scope (a corporate domain) -> values in it (its mailboxes)."""
 
@@ -100,3 +102,28 @@ class Clusters:
         smallest = np.full(len(roots), len(roots), np.int64)
         np.minimum.at(smallest, roots, np.arange(len(roots)))
         return smallest[roots]
+
+
+def join_pairs(
+    clusters: Clusters,
+    pairs: dict[str, np.ndarray],
+    scores: np.ndarray,
+    weights: Weights,
+    threshold: float,
+    same: tuple[str, ...] = ("same",),
+) -> list[str | None]:
+    """Rulings first, then edges from the strongest down to the threshold; why each was not taken."""
+    refusals: list[str | None] = [None] * len(scores)
+    records = list(zip(pairs["a"].tolist(), pairs["b"].tolist(), strict=True))
+    rulings, holds = pairs["ruling"], pairs["hold"]
+    for edge in np.flatnonzero(np.isin(rulings, same)).tolist():
+        refusals[edge] = clusters.join(records[edge][0] - 1, records[edge][1] - 1, is_ruled=True)
+    for edge in np.flatnonzero(scores >= weights.review_score).tolist():
+        a, b = records[edge]
+        if rulings[edge] in ("different", "keep_apart"):
+            refusals[edge] = f"ruled: {rulings[edge]}"
+        elif holds[edge] and rulings[edge] not in same:
+            refusals[edge] = holds[edge]
+        elif scores[edge] >= threshold:
+            refusals[edge] = clusters.join(a - 1, b - 1, is_certain=scores[edge] >= weights.certain_score)
+    return refusals

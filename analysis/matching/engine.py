@@ -19,9 +19,10 @@ import numpy as np
 import phonenumbers
 
 from analysis.matching import levels
-from analysis.matching.clusters import Clusters
+from analysis.matching.clusters import Clusters, join_pairs
 from analysis.matching.memory import Memory, attached, discard
 from analysis.matching.rulings import Ruling, set_contradictions_aside
+from analysis.matching.scorecard import COMPANY_TOGETHER, CONTACT_TOGETHER, HOLDS, scorecard
 from analysis.matching.weights import Card, Weights
 
 log = logging.getLogger(__name__)
@@ -29,71 +30,12 @@ log = logging.getLogger(__name__)
 HERE = Path(str(importlib.resources.files("analysis.matching")))
 ENGLISH_NAMES = Path(nicknames.__file__).with_name("names.csv")
 
-LIMITS: dict[str, float] = {
-    "text_limit": 80,  # letters of a text that are read
-    "address_limit": 320,  # a longer text is no address; a cut one would be somebody else's
-    "phone_shortest": 6,
-    "phone_longest": 15,
-    "phone_with_code": 10,  # so many digits that begin with the home country's code: it was written without its plus
-    "local_part_shortest": 5,  # letters before the @ that say something without the domain
-    "near_names": 0.93,  # Jaro-Winkler
-    "slip_jaro": 0.75,  # what one edit leaves of Jaro's similarity, in words of four letters and more
-    "near_companies": 0.93,
-    "alike_companies": 0.85,
-    "shared_mailbox_names": 3,  # more last names than this on one address: shared
-    "own_phone_people": 2,
-    "switchboard_people": 5,
-    "typo_share": 0.02,  # a domain that is this much rarer than the mail provider one letter away is a typing error
-    "rare_name": 3,  # companies of one name, and companies that begin with one word
-    "name_of_several": 8,
-    "common_name": 20,
-    "rare_word": 4,
-    "word_of_several": 12,
-    "common_word": 40,
-    "namesakes_fewest": levels.NAMESAKES_FEWEST,
-    "namesakes_most": levels.NAMESAKES_MOST,
-}
 CAPS = {"match_contact": 24, "match_company": 40}
 """Records on one key value that are still compared pair by pair; narrower keys cover the values above it."""
 NARROWEST = ["mailbox and name", "phone and name", "full name and company", "full name and domain"]
 RESULTS = ("company_clusters", "company_pairs", "contact_clusters", "contact_pairs", "uncompared")
 LARGEST_CLUSTER = 15
 LARGEST_PERSON = 40
-
-CONTACT_TOGETHER = [
-    ("email", "company"),
-    ("email", "first_name"),
-    ("email", "phone"),
-    ("phone", "first_name"),
-    ("phone", "company"),
-    ("namesakes", "company"),
-    ("first_name", "last_name"),
-    ("email", "cross_evidence"),
-]
-COMPANY_TOGETHER = [
-    ("name", "domain"),
-    ("name", "place"),
-    ("name", "phone"),
-    ("domain", "phone"),
-    ("namesakes", "domain"),
-    ("namesakes", "place"),
-]
-
-HOLDS = """case
-    when first_name = 'one is not a person' then 'a person and a role'
-    when email = 'same mailbox' and first_name in ('different', 'different, same initial') and last_name <> 'different'
-        then 'a mailbox that changed hands?'
-    when namesakes = 'namesake at the company' and email not in ('same mailbox', 'one letter apart')
-        and phone not in ('same', 'same, a few people') then 'a namesake at the company?'
-    when email = 'same but for a number' and company in ('same record', 'same name', 'same domain')
-        then 'a namesake at the company?'
-    when email not in (
-            'same mailbox', 'same shared mailbox', 'one letter apart', 'domain a letter apart', 'same before the @'
-        )
-        and phone not in ('same', 'same, a few people', 'same switchboard', 'one digit apart')
-        and company in ('missing', 'different', 'same first word')
-        then 'only the names agree'
-    end"""
 
 
 class ContradictoryRulings(ValueError):
@@ -184,7 +126,7 @@ class Matching:
         self.weights = weights
         self.report = Report()
         self.names: dict[str, Any] = {
-            **LIMITS,
+            **levels.LIMITS,
             "into": into,
             "keyed_contacts": "match_contact",
             "keyed_companies": "match_company",
@@ -242,7 +184,7 @@ class Matching:
                 "select id, legal_id from match_company where legal_id is not null"
             ).fetchall()
             clusters.identifiers = {record - 1: {"": {legal_id}} for record, legal_id in rows}
-            refusals = self.join(clusters, pairs, pairs["score"], self.weights.company_automatic_score)
+            refusals = join_pairs(clusters, pairs, pairs["score"], self.weights, self.weights.company_automatic_score)
             labels = clusters.labels()
             self.keep(pairs, refusals, is_joined=labels)
             self.table("match_company_cluster", id=np.arange(1, len(labels) + 1), cluster=labels)
@@ -337,7 +279,7 @@ class Matching:
             " and id in (select unnest([a, b]) from match_scored)"
         ).fetchall()
         clusters.identifiers = {record - 1: {domain: {mailbox}} for record, domain, mailbox in rows}
-        refusals = self.join(clusters, pairs, pairs["merge_score"], weights.automatic_score)
+        refusals = join_pairs(clusters, pairs, pairs["merge_score"], weights, weights.automatic_score)
         labels = clusters.labels()
 
         persons = Clusters(count, LARGEST_PERSON, self.apart("'different'"))
@@ -345,7 +287,7 @@ class Matching:
             persons.join(record, int(labels[record]), is_ruled=True)
         order = np.lexsort((pairs["b"], pairs["a"], -pairs["person_score"]))
         links = {name: values[order] for name, values in pairs.items()}
-        self.join(persons, links, links["person_score"], weights.person_score, same=("same", "keep_apart"))
+        join_pairs(persons, links, links["person_score"], weights, weights.person_score, same=("same", "keep_apart"))
         people = persons.labels()
 
         self.keep(pairs, refusals, is_joined=labels, is_same_person=people)
@@ -372,31 +314,6 @@ class Matching:
         sql = f"select a - 1, b - 1 from match_pair_ruling where ruling in ({rulings})"
         return self.connection.execute(sql).fetchall()
 
-    def join(
-        self,
-        clusters: Clusters,
-        pairs: dict[str, np.ndarray],
-        scores: np.ndarray,
-        threshold: float,
-        same: tuple[str, ...] = ("same",),
-    ) -> list[str | None]:
-        """Rulings first, then edges from the strongest down to the threshold; why each was not taken."""
-        refusals: list[str | None] = [None] * len(scores)
-        records = list(zip(pairs["a"].tolist(), pairs["b"].tolist(), strict=True))
-        rulings = pairs["ruling"]
-        for edge in np.flatnonzero(np.isin(rulings, same)).tolist():
-            refusals[edge] = clusters.join(records[edge][0] - 1, records[edge][1] - 1, is_ruled=True)
-        holds, certain = pairs["hold"], self.weights.certain_score
-        for edge in np.flatnonzero(scores >= self.weights.review_score).tolist():
-            a, b = records[edge]
-            if rulings[edge] in ("different", "keep_apart"):
-                refusals[edge] = f"ruled: {rulings[edge]}"
-            elif holds[edge] and rulings[edge] not in same:
-                refusals[edge] = holds[edge]
-            elif scores[edge] >= threshold:
-                refusals[edge] = clusters.join(a - 1, b - 1, is_certain=scores[edge] >= certain)
-        return refusals
-
     def keep(self, pairs: dict[str, np.ndarray], refusals: list[str | None], **labels: np.ndarray) -> None:
         """The outcome of every scored pair; what came together by another way was not refused."""
         a, b = pairs["a"] - 1, pairs["b"] - 1
@@ -419,41 +336,14 @@ class Matching:
         hold: str,
         worth: str,
     ) -> None:
-        """Points of every combination of levels. The score is their sum; its start is counted with the last field."""
-        terms = [*features, *(" & ".join(pair) for pair in together)]
-        rows = [
-            (name, term, level, points)
-            for name, (card, _) in cards.items()
-            for term in terms
-            for level, points in card.get(term, {"": 0.0}).items()
-        ]
-        columns = dict(zip(("card", "term", "level", "points"), map(np.array, zip(*rows, strict=True)), strict=True))
-        self.table("match_points", **columns)
-        main = next(iter(cards))
-        joins: list[str] = []
-        parts: dict[str, list[str]] = {name: [] for name in cards}
-        for number, term in enumerate(terms):
-            level = " || ' & ' || ".join(f"held.{field}::varchar" for field in term.split(" & "))
-            for name in cards:
-                alias = f"{name}_{number}"
-                joins.append(
-                    f"left join match_points as {alias} on {alias}.card = '{name}' and {alias}.term = '{term}'"
-                    f" and {alias}.level = {level}"
-                )
-                parts[name].append(f"coalesce({alias}.points, 0)")
-        single = len(features)
-        last = f"{cards[main][1]!r} + " + " + ".join(parts[main][single - 1 :])
-        points = [f"{part} as points_{field}" for field, part in zip(features[:-1], parts[main], strict=False)]
-        points.append(f"{last} as points_{features[-1].removesuffix('_evidence')}")
-        scores = [f"{cards[name][1]!r} + {' + '.join(parts[name])} as {name}" for name in cards]
+        points, sums = scorecard(features, together, cards)
+        self.table("match_points", **points)
         self.run(
             "scores",
             features=", ".join(features),
             hold=hold,
-            points=",\n    ".join(points),
-            scores=",\n    ".join(scores),
-            joins="\n".join(joins),
             worth=worth,
+            **sums,
         )
 
     def find_pairs(self, records: str, keys: str, keyed: str) -> None:

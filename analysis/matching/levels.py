@@ -1,4 +1,6 @@
-"""The levels on which two records are compared, field by field: words that SQL, weights and explanations share."""
+"""The levels on which two records are compared, field by field: words that SQL, weights and explanations share, and the
+limits at which a level, or what is read of a text, begins and ends.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,31 @@ NAMESAKES_FEWEST, NAMESAKES_MOST = 1e-6, 1e2
 """Expected people of one name, by chance: first name count x last name count / contacts. Bins are half decades."""
 
 NAMESAKES = [f"10^{exponent / 2:g}" for exponent in range(-12, 5)]
+
+LIMITS: dict[str, float] = {
+    "text_limit": 80,  # letters of a text that are read
+    "address_limit": 320,  # a longer text is no address; a cut one would be somebody else's
+    "phone_shortest": 6,
+    "phone_longest": 15,
+    "phone_with_code": 10,  # so many digits that begin with the home country's code: it was written without its plus
+    "local_part_shortest": 5,  # letters before the @ that say something without the domain
+    "near_names": 0.93,  # Jaro-Winkler
+    "slip_jaro": 0.75,  # what one edit leaves of Jaro's similarity, in words of four letters and more
+    "near_companies": 0.93,
+    "alike_companies": 0.85,
+    "shared_mailbox_names": 3,  # more last names than this on one address: shared
+    "own_phone_people": 2,
+    "switchboard_people": 5,
+    "typo_share": 0.02,  # a domain that is this much rarer than the mail provider one letter away is a typing error
+    "rare_name": 3,  # companies of one name, and companies that begin with one word
+    "name_of_several": 8,
+    "common_name": 20,
+    "rare_word": 4,
+    "word_of_several": 12,
+    "common_word": 40,
+    "namesakes_fewest": NAMESAKES_FEWEST,
+    "namesakes_most": NAMESAKES_MOST,
+}
 
 CONTACT_LEVELS: dict[str, list[str]] = {
     "email": [

@@ -44,7 +44,7 @@ def fingerprint(run: Matching) -> str:
     """Of all that decides: code, words, limits, weights and the database whose hashes are kept."""
     from analysis.matching import engine
 
-    parts = [duckdb.__version__, json.dumps(asdict(run.weights)), repr((run.names, engine.CAPS, engine.HOLDS))]
+    parts = [duckdb.__version__, json.dumps(asdict(run.weights)), repr((run.names, engine.CAPS))]
     parts += [str(path.read_bytes()) for path in sorted(engine.HERE.rglob("*.*")) if path.suffix in (".py", ".sql")]
     parts += [str(path.read_bytes()) for path in (*sorted(engine.HERE.rglob("*.csv")), engine.ENGLISH_NAMES)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

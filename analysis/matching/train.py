@@ -23,7 +23,8 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 from analysis.matching import levels
-from analysis.matching.engine import COMPANY_TOGETHER, CONTACT_TOGETHER, Matching
+from analysis.matching.engine import Matching
+from analysis.matching.scorecard import COMPANY_TOGETHER, CONTACT_TOGETHER
 from analysis.matching.weights import SHIPPED, Card, Weights
 
 STRENGTH = 1.0

@@ -125,6 +125,26 @@ def test_undone_is_as_it_was(made):
     assert made.execute(strangers).fetchall() == []
 
 
+def test_every_join_is_undone_by_ruling_on_its_kept_pairs_and_comes_back_without_them(made):
+    groups(made)
+    made.execute("create table joined as from m_contact_clusters")
+    made.execute(
+        "create table apart as select left_key, right_key, 'different' as ruling from m_contact_pairs where is_joined"
+    )
+    resolve(made, contacts="contacts", companies="companies", rulings="apart", into="m")
+    still = (
+        "select r.* from apart as r join m_contact_clusters as x on r.left_key = x.record_key"
+        " join m_contact_clusters as y on r.right_key = y.record_key where {0}"
+    )
+    assert made.execute(still.format("x.cluster_key = y.cluster_key or x.person_key = y.person_key")).fetchall() == []
+    assert made.execute(f"select count(*) > 100 from ({still.format('true')})").fetchall() == [(True,)]
+    both = made.execute("select count(*) from m_contact_clusters join contacts using (record_key)").fetchall()
+    assert both == made.execute("select count(*) from contacts").fetchall()
+    groups(made)
+    assert made.execute("from m_contact_clusters except all from joined").fetchall() == []
+    assert made.execute("from joined except all from m_contact_clusters").fetchall() == []
+
+
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 COUNT = 6_000

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.matching import Weights, engine, memory, resolve
+from analysis.matching.engine import Matching
 from analysis.matching.levels import NAMESAKES
 
 RESULTS = ("company_clusters", "company_pairs", "contact_clusters", "contact_pairs", "uncompared")
@@ -107,23 +108,27 @@ class House:
             rows = [
                 [{"record_key": key, **record}.get(column) for column in columns] for key, record in records.items()
             ]
-            connection.executemany(f"insert into {name} values ({', '.join('?' * len(columns))})", rows)
+            if rows:
+                marks = ", ".join(f"({', '.join('?' * len(columns))})" for _ in rows)
+                connection.execute(f"insert into {name} values {marks}", [value for row in rows for value in row])
         connection.execute("create or replace table rulings (left_key varchar, right_key varchar, ruling varchar)")
         if self.rulings:
             rows = [[*pair, ruling] for pair, ruling in self.rulings.items()]
             connection.executemany("insert into rulings values (?, ?, ?)", rows)
 
 
-def weights() -> Weights:
+def decided_by_namesakes() -> Weights:
     """In a small house the count of namesakes decides nothing. Here it does."""
     shipped = Weights.load()
     points = {level: 4.0 - 3.0 * (number % 3) for number, level in enumerate(NAMESAKES)}
     return replace(shipped, merge=shipped.merge | {"namesakes": points}, person=shipped.person | {"namesakes": points})
 
 
-def run(connection: duckdb.DuckDBPyConnection, into: str, known: Path | None) -> engine.Report:
+def run(
+    connection: duckdb.DuckDBPyConnection, into: str, known: Path | None, weights: Weights | None = None
+) -> engine.Report:
     relations = {name: name for name in ("contacts", "companies", "rulings")}
-    return resolve(connection, **relations, into=into, weights=weights(), memory=known)
+    return resolve(connection, **relations, into=into, weights=weights or decided_by_namesakes(), memory=known)
 
 
 def differences(connection: duckdb.DuckDBPyConnection) -> list:
@@ -179,3 +184,67 @@ def test_a_memory_that_cannot_be_used_is_a_run_from_the_start(tmp_path, caplog):
         assert set(run(connection, "kept", known).recalled) == {"company"}
         run(connection, "anew", None)
         assert differences(connection) == []
+
+
+def test_who_is_compared_with_nobody_is_known_from_night_to_night(tmp_path, monkeypatch):
+    """Records of one mailbox alone: once they are too many for it nobody is compared, and each is counted."""
+    monkeypatch.setattr(engine, "CAPS", CAPS)
+    monkeypatch.setattr(memory, "LARGEST_CHANGE", 10.0)
+    house, full = House(1, 0), CAPS["match_contact"]
+    other = {"first_name": "Karin", "last_name": "Ek"}
+    nights = [  # who comes, who goes, how many are alone then
+        ([], [], 0),
+        (["over the limit"], [], full + 1),
+        (["one more"], [], full + 2),
+        ([], [], full + 2),
+        ([], ["b0", "b1"], 0),
+        ([], [], 0),
+    ]
+    with duckdb.connect() as connection:
+        for number, (come, go, alone) in enumerate(nights):
+            house.contacts |= {key: dict(BARE) for key in come} | {f"night {number}": dict(other)}
+            for key in go:
+                del house.contacts[key]
+            house.put(connection)
+            report = run(connection, "kept", tmp_path / "known.duckdb")
+            assert (report.uncompared_count, "contact" in report.recalled) == (alone, number > 0)
+
+
+def test_a_pair_that_its_many_namesakes_kept_down_comes_up_when_they_are_few(tmp_path, monkeypatch):
+    """Neither record has changed, and no key of theirs: only the house has grown around them."""
+    monkeypatch.setattr(memory, "LARGEST_CHANGE", 100.0)
+    shipped = Weights.load()
+    card = {term: points for term, points in shipped.merge.items() if term != "namesakes & company"}
+    weights = replace(
+        shipped, merge=card | {"namesakes": {"10^-0.5": -30.0, "10^-1.5": 3.0}}, person={}, person_start=-9.0
+    )
+    house, pair = House(1, 0), {"first_name": "Karin", "last_name": "Ek", "phone": "0701234567"}
+    house.contacts |= {"x": dict(pair), "y": dict(pair)}  # 2 x 2 of 8 records: by chance 0.5, and 0.05 of 80
+    found = []
+    with duckdb.connect() as connection:
+        for _ in range(2):
+            house.put(connection)
+            report = run(connection, "kept", tmp_path / "known.duckdb", weights)
+            found += connection.execute(
+                "select band, is_joined from kept_contact_pairs where left_key = 'x'"
+            ).fetchall()
+            house.contacts |= {f"new{n}": {"first_name": f"F{n}", "last_name": f"L{n}"} for n in range(72)}
+    assert report.recalled["contact"] == (8, 72, 0)
+    assert found == [("automatic", True)]
+
+
+def test_what_a_pair_can_still_win_is_the_way_to_its_best_count_of_namesakes():
+    both = {f"{NAMESAKES[4]} & different": 5.0, f"{NAMESAKES[0]} & same record": -9.0}
+    card = {"namesakes": {NAMESAKES[0]: 4.0, NAMESAKES[1]: 1.0, NAMESAKES[-1]: -2.0}, "namesakes & company": both}
+    weights = replace(Weights.load(), merge=card, person={})
+    with duckdb.connect() as connection:
+        Matching(connection, weights, "m", memory="unused").memory.lifts()
+        rows = connection.execute("select at_namesakes, at_company, merge, person from match_lift").fetchall()
+    won = {(namesakes, company): merge for namesakes, company, merge, _ in rows}
+    assert won[NAMESAKES[0], "missing"] == 0
+    assert won[NAMESAKES[-1], "missing"] == 4 - -2
+    assert won[NAMESAKES[0], "different"] == 5 - 4
+    assert won[NAMESAKES[4], "different"] == 0
+    assert won[NAMESAKES[0], "same record"] == 1 - (4 - 9)
+    assert {person for *_, person in rows} == {0}
+    assert {namesakes for namesakes, _ in won} == set(NAMESAKES)

@@ -232,13 +232,15 @@ class Matching:
             self.report.automatic_count, self.report.review_count, self.report.refused_count = counts
 
     def read_contacts(self, relation: str) -> None:
-        """One row a key: the newest where a source sends a record twice."""
-        columns = self.connection.execute(f"describe select * from {relation}").fetchall()
-        mobile = "mobile_phone" if "mobile_phone" in {column[0] for column in columns} else "null::varchar"
+        """One row a key: the newest where a source sends a record twice. What is longer than is read is not carried."""
+        columns = {column[0] for column in self.connection.execute(f"describe select * from {relation}").fetchall()}
+        texts = ["first_name", "last_name", "phone", "company_name", "title", "city"]
+        mobile = "match_cut(mobile_phone)" if "mobile_phone" in columns else "null::varchar"
         self.connection.execute(
-            "create or replace temp table match_contact_input as select record_key,"
-            f" created_at, first_name, last_name, match_mailbox(email) as mailbox, phone, {mobile} as mobile_phone,"
-            f" company_name, company_record_key, title, city from {relation}"
+            "create or replace temp table match_contact_input as select * exclude (email, updated_at),"
+            " match_mailbox(email) as mailbox from (select record_key, company_record_key, created_at, updated_at,"
+            f" left(email, {levels.LIMITS['address_limit']} + 1) as email, {mobile} as mobile_phone,"
+            f" {', '.join(f'match_cut({text}) as {text}' for text in texts)} from {relation})"
             " qualify row_number() over (partition by record_key order by updated_at desc nulls last, hash("
             "first_name, last_name, email, phone, company_name, company_record_key, title, city)) = 1"
         )

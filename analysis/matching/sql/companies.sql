@@ -12,7 +12,12 @@ with cut as (
         match_fold(country) as country_text,
         hash(folded, domain, legal_id, phone, city_text, country_text) as content
     from (
-        select record_key, created_at, name, domain, legal_id, country, city, phone from $companies
+        select * from (
+            select
+                record_key, created_at, match_cut(name) as name, match_cut(domain) as domain, match_cut(legal_id) as legal_id,
+                match_cut(country) as country, match_cut(city) as city, match_cut(phone) as phone
+            from $companies
+        )
         qualify row_number() over (partition by record_key order by hash(created_at, name, domain, legal_id, country, city, phone)) = 1
     )
 ),

@@ -4,12 +4,11 @@ with sides as (
     select
         p.a,
         p.b,
-        -- first and last name changed places in one of the two
-        coalesce(
-            x.given_sound <> y.given_sound and x.last_sound <> y.last_sound
-            and (match_near(x.given, y.last_name) and match_alike(x.last_name, y.given)
-                or match_near(x.last_name, y.given) and match_alike(x.given, y.last_name)), false
-        ) as is_turned,
+        -- first and last name changed places in one of the two (asked in a case: `and` would work all of it out for every pair)
+        case when x.given_sound <> y.given_sound and x.last_sound <> y.last_sound then coalesce(
+            match_near(x.given, y.last_name) and match_alike(x.last_name, y.given)
+            or match_near(x.last_name, y.given) and match_alike(x.given, y.last_name), false
+        ) else false end as is_turned,
         x.first_name as a_first, x.given as a_given, x.given_sound as a_given_sound, x.formal as a_formal,
         x.last_name as a_last, x.last_sound as a_last_sound,
         case when is_turned then y.last_name else y.first_name end as b_first,

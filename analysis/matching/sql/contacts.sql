@@ -15,14 +15,26 @@ where not list_contains($free_mail, used.domain)
     and match_slip(used.domain, large.domain)
 group by used.domain;
 
+-- grain of match_text: one row per text that is read as words; a thousand people of one name, title or firm are folded once
+create or replace temp table match_text as
+select x.text, match_fold(x.text) as folded
+from (
+    select first_name as text from $contacts
+    union select last_name from $contacts
+    union select company_name from $contacts
+    union select title from $contacts
+    union select city from $contacts
+) as x
+where x.text is not null;
+
 -- grain of match_name: one row per contact record, numbered by age and content, so that neither order nor key decides anything
 create or replace temp table match_name as
 with cut as (
     select
         record_key,
         created_at,
-        match_fold(first_name) as first_text,
-        match_fold(last_name) as last_text,
+        firsts.folded as first_text,
+        lasts.folded as last_text,
         contains(match_cut(first_name), ',') as is_first_turned,
         contains(match_cut(last_name), ',') as is_last_turned,
         case when contains(coalesce(first_name, last_name), ',')
@@ -33,10 +45,15 @@ with cut as (
         match_phone(phone) as phone,
         match_phone(mobile_phone) as mobile_phone,
         company_record_key,
-        match_fold(company_name) as company_text,
-        match_fold(title) as title_text,
-        match_fold(city) as city_text
-    from $contacts
+        companies.folded as company_text,
+        titles.folded as title_text,
+        cities.folded as city_text
+    from $contacts as c
+    left join match_text as firsts on c.first_name = firsts.text
+    left join match_text as lasts on c.last_name = lasts.text
+    left join match_text as companies on c.company_name = companies.text
+    left join match_text as titles on c.title = titles.text
+    left join match_text as cities on c.city = cities.text
 ),
 
 parted as (  -- "Lind, Anna" and "Anna Lind" in one field
@@ -78,6 +95,7 @@ select
 from cleaned;
 
 drop table $contacts;
+drop table match_text;
 
 create or replace temp table match_given as  -- one row per first given name: its sound, the name it is short for, how many carry it
 select n.given, match_sound(n.given) as sound, coalesce(k.formal, match_sound(n.given)) as formal, n.records
@@ -134,23 +152,26 @@ company_texts as (
 named as (
     select n.*, x.words, array_to_string(x.words, '') as company, list_contains($free_mail, n.domain) as is_free
     from match_name as n left join company_texts as x on n.company_text = x.company_text
+),
+
+owned as (
+    select
+        n.*,
+        coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) as company_id,
+        o.domain as own_domain,
+        case when n.is_free or n.domain = o.domain then false else match_slip(n.domain, o.domain) end as is_slip
+    from named as n
+    left join by_key on n.company_record_key = by_key.record_key
+    left join by_domain on not n.is_free and n.domain = by_domain.domain
+    left join by_name on n.company = by_name.name
+    left join own_domain as o on coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) = o.cluster
 )
 
 select
-    n.* exclude (domain, company_record_key, company_text),
-    case
-        when n.is_free or n.domain = o.domain or o.domain is null or length(o.domain) < 7 then n.domain
-        when match_slip(n.domain, o.domain) then o.domain
-        else n.domain end as domain,
-    case when n.is_free or n.domain is null then o.domain
-        when match_slip(n.domain, o.domain) then o.domain
-        else n.domain end as work_domain,
-    coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) as company_id
-from named as n
-left join by_key on n.company_record_key = by_key.record_key
-left join by_domain on not n.is_free and n.domain = by_domain.domain
-left join by_name on n.company = by_name.name
-left join own_domain as o on coalesce(by_key.cluster, by_domain.cluster, by_name.cluster) = o.cluster;
+    * exclude (domain, company_record_key, company_text, own_domain, is_slip),
+    case when is_slip and length(own_domain) >= 7 then own_domain else domain end as domain,
+    case when is_free or domain is null or is_slip then own_domain else domain end as work_domain
+from owned;
 
 -- grain of match_contact: one row per contact record, with all that a comparison reads
 create or replace temp table match_contact as

@@ -71,7 +71,7 @@ create or replace temp macro match_domain(x) as
 create or replace temp macro match_domain_name(d) as regexp_replace(split_part(d, '.', 1), '[^\p{L}\p{N}]', '', 'g');
 
 create or replace temp macro match_mailbox(x) as  -- an address without what mail programs wrap around it
-    case when length(x) <= $address_limit then nullif(regexp_extract(lower(x), '([^\s<>()\[\],;:"]+@[^\s<>()\[\],;:"@]+\.[^\s<>()\[\],;:".@]+)', 1), '') end;
+    case when length(x) <= $address_limit then nullif(regexp_extract(lower(x), '[^\s<>()\[\],;:"]+@[^\s<>()\[\],;:"@]+\.[^\s<>()\[\],;:".@]+'), '') end;
 
 create or replace temp macro match_untitled(x) as
     nullif(regexp_replace(x, '^((dr|mr|mrs|ms|miss|herr|frau|fru|fr|prof|professor|dipl ing|ing|hr|sir|mag) )+', ''), '');

@@ -7,8 +7,8 @@ spelt as HubSpot spells it, and every pipeline and kpi table is compared row for
 or stamps otherwise, is excepted by name in `bench/as_<crm>.py`, with the reason. Ends with 1 if anything else differs.
 
 A CRM's module has `prepare(world)`, which takes out of the company what neither shall show; `names(world)`; `EXCEPTED`;
-and `read(world, open_connection, folder, now)`, which serves and lands it. The instants are cut to whole seconds
-first: no other CRM keeps more.
+and `read(world, open_connection, folder, now)`, which serves and lands it. Where the CRM has one word for several of
+HubSpot's, `SHARED_NAMES` spells HubSpot's in it. The instants are cut to whole seconds first: no other CRM keeps more.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "from_stage_id": ("stage",), "to_stage_id": ("stage",), "user_id": ("user",),
     "record_id": ("contact", "company", "deal", "lead", "pipeline"),
     "pipeline": ("pipeline label",), "member": ("pipeline label",), "member_key": ("pipeline label",),
+    "stage": ("stage label",), "present_stage": ("stage label",), "lost_from_stage": ("stage label",),
+    "old_value": ("stage label",), "new_value": ("stage label",),
     "companies.source_ids": ("company",), "contacts.source_ids": ("contact",),
 }  # fmt: skip
 
@@ -171,7 +173,9 @@ def differences(project: Project, world: World, crm: str, folder: Path) -> Resul
         connection.execute("set timezone = 'UTC'")
         for side, name in (("one", "hubspot"), ("other", crm)):
             connection.execute(f"attach '{marts[name]}' as {side}")
-            respell(connection, side, _hubspot_names(world) if side == "one" else other.names(world), project.tables())
+            names = _hubspot_names(world) if side == "one" else other.names(world)
+            names.ids |= getattr(other, "SHARED_NAMES", {}) if side == "one" else {}
+            respell(connection, side, names, project.tables())
         result = compared(connection, project, other.EXCEPTED)
     result.failures = {test: rows for test, rows in failures[crm].items() if test not in failures["hubspot"]}
     return result

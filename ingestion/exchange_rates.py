@@ -54,6 +54,9 @@ CURRENCIES = (
     *((f"raw.salesforce__{name}", "payload ->> '$.CurrencyIsoCode'") for name in ("opportunities", "line_items")),
     ("raw.salesforce__opportunities_history", "case when property like '%CurrencyIsoCode' then value end"),
     ("raw.salesforce__organization", "payload ->> '$.DefaultCurrencyIsoCode'"),
+    *((f"raw.pipedrive__{name}", "payload ->> '$.currency'") for name in ("deals", "deal_products")),
+    ("raw.pipedrive__deals_history", "case when property = 'currency' then value end"),
+    ("raw.pipedrive__account_info", "payload ->> '$.default_currency'"),
     *((f"raw.spreadsheets__{name}", "payload ->> '$.fields.currency'") for name in ("deals", "contracts", "targets")),
 )
 

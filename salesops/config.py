@@ -25,7 +25,6 @@ from ingestion.objects import ALL_OBJECTS
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"
 PIPEDRIVE_VARIABLE = "PIPEDRIVE_API_TOKEN"
 CRMS = ("hubspot", "salesforce", "pipedrive")
-WITH_MARTS = ("hubspot", "salesforce")
 REQUIRED_OBJECTS = {
     "hubspot": ("deals", "contacts", "companies", "owners", "pipelines"),
     "salesforce": ("opportunities", "accounts", "contacts", "users", "stages"),
@@ -130,6 +129,15 @@ DEAL_PROPERTIES: dict[DealField, str] = {
 NUMBER_FIELDS: dict[str, str] = {"hubspot": "organisation_number"}
 
 
+def _check_fields(given: Mapping[str, Mapping[str, str]], known: Mapping[str, Mapping[str, str]]) -> None:
+    """ValueError where a CRM's own fields are given for an object or a field that we do not read."""
+    for name, fields in given.items():
+        if name not in known:
+            raise ValueError(f"fields: no object {name!r}; accepted: {', '.join(known)}")
+        if unknown := [field for field in fields if field not in known[name]]:
+            raise ValueError(f"fields.{name}: no field {unknown[0]!r}; accepted: {', '.join(known[name])}")
+
+
 class HubSpotSettings(_Section):
     enabled: bool = True
     base_url: str = "https://api.hubapi.com"
@@ -161,6 +169,21 @@ SALESFORCE_FIELDS: dict[str, dict[str, str]] = {
         "unit_discount": "Unit_Discount__c", "tcv": "TCV__c",
     },
 }  # fmt: skip
+# what a Pipedrive account calls its custom fields: object -> our field -> its name there
+PIPEDRIVE_FIELDS: dict[str, dict[str, str]] = {
+    "deals": {
+        "forecast_category": "Forecast category", "lead_source": "Lead source", "campaign": "Campaign",
+        "order_type": "Deal type", "competitor": "Competitor", "next_step": "Next step",
+        "next_step_date": "Next step date", "legal_date": "Legal terms date", "signed_date": "Signed date",
+        "term_months": "Contract term (months)",
+    },
+    "persons": {
+        "lifecycle_stage": "Lifecycle stage", "lead_status": "Lead status", "first_source": "Lead source",
+        "latest_source": "Latest source", "campaign": "Campaign", "country": "Country", "city": "City",
+        "email_bounce": "Bounce reason", "role": "Buying role",
+    },
+    "organizations": {"industry": "Industry", "employees": "Employees", "revenue": "Annual revenue"},
+}  # fmt: skip
 ApiName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$|^$")]
 
 
@@ -190,12 +213,7 @@ class SalesforceSettings(_Section):
         for name in self.id_scan:
             if name not in known:
                 raise ValueError(f"id_scan: no object {name!r}; accepted: {', '.join(known)}")
-        for name, fields in self.fields.items():
-            if name not in SALESFORCE_FIELDS:
-                raise ValueError(f"fields: no object {name!r}; accepted: {', '.join(SALESFORCE_FIELDS)}")
-            if unknown := [field for field in fields if field not in SALESFORCE_FIELDS[name]]:
-                accepted = ", ".join(SALESFORCE_FIELDS[name])
-                raise ValueError(f"fields.{name}: no field {unknown[0]!r}; accepted: {accepted}")
+        _check_fields(self.fields, SALESFORCE_FIELDS)
         return self
 
     @property
@@ -214,11 +232,22 @@ class PipedriveSettings(_Section):
     base_url: str = "https://api.pipedrive.com"
     id_scan: dict[PipedriveObject, Literal["nightly", "weekly"]] = {}
     tokens_per_night: Annotated[int, Field(gt=0)] | None = None
+    fields: dict[str, dict[str, Annotated[str, Field(max_length=255)]]] = {}
 
     @field_validator("base_url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
         return _checked_url(value, "https://example.pipedrive.com")
+
+    @model_validator(mode="after")
+    def _known_fields(self) -> Self:
+        _check_fields(self.fields, PIPEDRIVE_FIELDS)
+        return self
+
+    @property
+    def all_fields(self) -> dict[str, dict[str, str]]:
+        """Object -> our field -> the account's name of it, what the company gave before what is usual."""
+        return {name: fields | self.fields.get(name, {}) for name, fields in PIPEDRIVE_FIELDS.items()}
 
 
 class SpreadsheetSettings(_Section):
@@ -422,18 +451,6 @@ class Settings(_Section):
     contracts: Contracts = Contracts()
     writeback: Writeback = Writeback()
     practice: Practice = Practice()
-
-    @model_validator(mode="after")
-    def _has_marts(self) -> Self:
-        """A CRM that is only landed would publish an empty company, were it alone."""
-        beside = any(getattr(self.sources, source).enabled for source in (*WITH_MARTS, "spreadsheets"))
-        for crm in CRMS:
-            if getattr(self.sources, crm).enabled and not beside:
-                why = f"is landed but no mart reads it yet; enable {', '.join(WITH_MARTS)} or spreadsheets too"
-                raise ValueError(f"sources.{crm} {why}")
-        if not set(WITH_MARTS) & set(self.practice.crms):
-            raise ValueError(f"practice.crms must name {' or '.join(WITH_MARTS)}: no mart reads another CRM yet")
-        return self
 
     @property
     def company_name(self) -> str:

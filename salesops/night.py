@@ -115,7 +115,8 @@ class Night:
     def dbt_vars(self) -> dict[str, Any]:
         company = self.settings.company
         with self.warehouse() as connection:
-            record_url, crms = portal_url(connection), crms_held(connection, self.settings)
+            record_url, pipedrive_url = portal_url(connection), account_url(connection)
+            crms = crms_held(connection, self.settings)
         return {
             "as_of": self.as_of.isoformat(),
             "known_as_of": self.known_as_of.isoformat() if self.known_as_of else "",
@@ -139,6 +140,8 @@ class Night:
             "crms": crms,
             "hubspot_record_url": record_url,
             "salesforce_fields": self.settings.sources.salesforce.all_fields,
+            "pipedrive_fields": self.settings.sources.pipedrive.all_fields,
+            "pipedrive_record_url": pipedrive_url,
             "salesforce_record_url": self.settings.sources.salesforce.record_url,
             "response_sla_minutes": self.settings.leads.response_sla_minutes,
         }
@@ -312,7 +315,7 @@ def dbt_arguments(night: Night) -> list[str]:
 
 def crms_held(connection: duckdb.DuckDBPyConnection, settings: config.Settings) -> list[str]:
     """CRMs that are asked, or were once: what they landed stays in the marts."""
-    return [crm for crm in config.WITH_MARTS if settings.is_enabled(crm) or _has_landed(connection, crm)]
+    return [crm for crm in config.CRMS if settings.is_enabled(crm) or _has_landed(connection, crm)]
 
 
 def _has_landed(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
@@ -323,8 +326,16 @@ def _has_landed(connection: duckdb.DuckDBPyConnection, source: str) -> bool:
 def without_silent_crms(night: Night) -> list[str]:
     """What a dbt command is given so that it leaves out the staging of CRMs that hold nothing."""
     held = night.dbt_vars()["crms"]
-    silent = [f"fqn:salesops.staging.{crm}" for crm in config.WITH_MARTS if held and crm not in held]
+    silent = [f"fqn:salesops.staging.{crm}" for crm in config.CRMS if held and crm not in held]
     return ["--exclude", *silent] if silent else []
+
+
+def account_url(connection: duckdb.DuckDBPyConnection) -> str:
+    """Where records of the Pipedrive account are opened, without the kind and id; empty while unknown."""
+    row = connection.execute(
+        "select payload ->> '$.company_domain' from raw.pipedrive__account_info order by landed_at desc limit 1"
+    ).fetchone()
+    return f"https://{row[0]}.pipedrive.com" if row and row[0] else ""
 
 
 def portal_url(connection: duckdb.DuckDBPyConnection) -> str:

@@ -2,7 +2,8 @@
 
 {# In the order in which they are asked: a seller in two CRMs is named by the first. For each its name in words, the entities of
    models/crm/_models.yml for which its staging folder has a model stg_<source>__<entity>, the variable with the beginning of a record's address,
-   and what stands in it before the id, and `after` it. #}
+   and what stands in it before the id, and `after` it. `lacks`: landed object -> what the CRM does not say of it, for data_status; and
+   `says_answers`: whether it says of a call or an e-mail that it was answered. What rests on that is judged and counted for those that do. #}
 {% macro crm_sources() -%}
     {{ return({
         'hubspot': {
@@ -25,6 +26,30 @@
             'url': 'salesforce_record_url',
             'paths': {'contact': 'lightning/r', 'company': 'lightning/r', 'deal': 'lightning/r', 'lead': 'lightning/r'},
             'after': '/view',
+            'lacks': {
+                'leads': 'which contact a lead is before its conversion; how it came in',
+                'contacts': 'how a contact came in',
+                'opportunities': 'how a field was changed; which fields are tracked',
+                'events': 'when a meeting was called off',
+            },
+        },
+        'pipedrive': {
+            'name': 'Pipedrive',
+            'entities': [
+                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'companies', 'companies_history', 'contacts', 'contacts_history', 'deals',
+                'deals_landed', 'deals_history', 'line_items', 'activities', 'links', 'fields', 'problems'
+            ],
+            'url': 'pipedrive_record_url',
+            'paths': {'contact': 'person', 'company': 'organization', 'deal': 'deal'},
+            'says_answers': false,
+            'lacks': {
+                'activities': 'whether a call or an e-mail was answered, which way it went and whether a machine made it; how a meeting ended, but that it was held',
+                'leads': 'stages, and leads that became a deal before the first night: they are not in the marts',
+                'persons': 'how a person came in; the past before the first night; who was kept in a merge',
+                'organizations': 'the past before the first night; who was kept in a merge',
+                'deals': 'which deal was kept in a merge; an amount of 0 is none',
+                'deal_products': 'the cost of a product on the day of sale',
+            },
         },
     }) }}
 {%- endmacro %}
@@ -57,6 +82,22 @@ where 1 = 0
 {# Place of a source in the order of crm_sources(); what is no CRM comes after them. #}
 {% macro crm_place(source) -%}
     case {{ source }} {% for name in salesops.crm_sources() %}when '{{ name }}' then {{ loop.index }} {% endfor %}else 90 end
+{%- endmacro %}
+
+{# Whether the source says of calls and e-mails that they were answered: else nobody's silence shows. A sheet says what it says. #}
+{% macro says_answers(source) -%}
+    {%- set silent = [] -%}
+    {%- for name, crm in salesops.crm_sources().items() if crm.says_answers is false %}{% do silent.append(name) %}{% endfor -%}
+    {{ source }} not in ('{{ silent | join("', '") }}')
+{%- endmacro %}
+
+{# What a CRM does not say of an object that is landed from it; null where nothing is known to be missing. #}
+{% macro crm_lacks(source, object) -%}
+    case {{ source }}
+        {%- for name, crm in salesops.crm_sources().items() if crm.lacks %}
+        when '{{ name }}' then case {{ object }} {% for thing, what in crm.lacks.items() %}when '{{ thing }}' then '{{ what }}' {% endfor %}end
+        {%- endfor %}
+    end
 {%- endmacro %}
 
 {# The name of a CRM in words. #}

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid5
 
-from sandbox.catalogue import DEAL_PIPELINES, DEAL_STAGES
+from sandbox.catalogue import DEAL_PIPELINES, DEAL_STAGES, USER_LABELS
 from sandbox.servers.pipedrive_fields import ACTIVITY_TYPES, CUSTOM, FIRST_STAGE, PIPELINE_IDS, STAGE_IDS, Field
 from sandbox.store import Record, instant_of, iso
 from sandbox.world import Owner, World
@@ -19,6 +19,7 @@ from sandbox.world import Owner, World
 TYPES = {"deals": "deals", "persons": "contacts", "organizations": "companies"}
 CURRENCY = "SEK"
 _LEADS = UUID("0b1c2d3e-2222-4333-8444-555566667777")
+_ROLES = {number + way: (role,) for number, role in USER_LABELS.items() for way in (0, 1)}
 KEYS = {
     "dealname": "title", "amount": "value", "deal_currency_code": "currency", "closedate": "expected_close_date",
     "hubspot_owner_id": "user_id", "closed_lost_reason": "lost_reason", "pipeline": "pipeline_id",
@@ -81,10 +82,10 @@ class Renderer:
         return next((int(owner.id) for owner in self.world.owners if owner.user_id == user), None)
 
     def linked(self, record: Record, target: str) -> list[int]:
-        """Ids of the linked records, the primary one first."""
+        """Ids of the linked records, the primary one first, then the oldest."""
         table = self.world.store.links.get((record.object_type, target), {}).get(record.id, {})
         primary = {1, 2, 5, 6, 578}
-        ordered = sorted(table, key=lambda key: not any(kind in primary for _, kind in table[key]))
+        ordered = sorted(table, key=lambda key: (not any(kind in primary for _, kind in table[key]), int(key)))
         found = (self.world.alive(target, key) for key in ordered)
         return [self.shown_id(other) for other in found if other is not None]
 
@@ -154,8 +155,15 @@ class Renderer:
             ],
             "is_deleted": record.archived_at is not None, "visible_to": 3, "label_ids": [], "picture_id": None,
             "add_time": stamp(record.created_at), "update_time": stamp(self.update_instant(record)),
-            "custom_fields": self.custom("persons", record),
+            "custom_fields": self.custom("persons", record) | self._role(record),
         }  # fmt: skip
+
+    def _role(self, person: Record) -> dict[str, Any]:
+        """A person has one role whatever the deal: the first that a deal gives."""
+        deals = self.world.store.links.get((person.object_type, "deals"), {}).get(person.id, {})
+        given = {label for kinds in deals.values() for _, number in kinds for label in _ROLES.get(number, ())}
+        field = next(field for field in CUSTOM["persons"] if field.property == "buying_role")
+        return {field.key: next((field.option(role) for role in field.options if role in given), None)}
 
     def organization(self, record: Record, extra: Iterable[str] = ()) -> dict[str, Any]:
         values = record.properties
@@ -217,6 +225,7 @@ class Renderer:
     def _product_line(self, deal: Record, item: Record) -> dict[str, Any]:
         values = item.properties
         percent, by_unit = values.get("hs_discount_percentage"), values.get("discount")
+        term = values.get("hs_term_in_months")
         is_yearly = values.get("recurringbillingfrequency") == "annually"
         return {
             "id": int(item.id), "deal_id": self.shown_id(deal), "product_id": number(values.get("hs_product_id")),
@@ -227,7 +236,7 @@ class Renderer:
             "discount": number(percent or by_unit) or 0,
             "discount_type": "amount" if by_unit and not percent else "percentage",
             "is_enabled": True, "billing_frequency": "annually" if is_yearly else "one-time",
-            "billing_frequency_cycles": int(values["hs_term_in_months"] or 12) // 12 or None if is_yearly else None,
+            "billing_frequency_cycles": -(-int(term) // 12) if is_yearly and term else None,
             "billing_start_date": values.get("hs_recurring_billing_start_date"),
         }  # fmt: skip
 

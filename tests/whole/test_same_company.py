@@ -9,7 +9,7 @@ import pytest
 from bench.same_company import differences
 from tests.unit.ingestion.practice import tiny_world
 
-CRMS = ("salesforce",)
+CRMS = ("salesforce", "pipedrive")
 
 
 @pytest.mark.parametrize("crm", CRMS)

@@ -19,6 +19,11 @@
 {% macro default__json_text(column, path) -%}({{ column }} ->> '$.{{ path }}'){%- endmacro %}
 {% macro spark__json_text(column, path) -%}get_json_object({{ column }}, '$.{{ path }}'){%- endmacro %}
 
+{# The member of the object `child` of a JSON column whose name stands in a column. #}
+{% macro json_member(column, child, key) -%}{{ return(adapter.dispatch('json_member', 'salesops')(column, child, key)) }}{%- endmacro %}
+{% macro default__json_member(column, child, key) -%}(({{ column }} -> '{{ child }}') ->> {{ key }}){%- endmacro %}
+{% macro spark__json_member(column, child, key) -%}get_json_object({{ column }}, '$.{{ child }}.' || {{ key }}){%- endmacro %}
+
 {# The payload parsed once. `outer` is name -> type; `inner` the fields, all text, of the object `child`. #}
 {% macro json_struct(column, outer, child=none, inner=[]) -%}
     {{ return(adapter.dispatch('json_struct', 'salesops')(column, outer, child, inner)) }}

@@ -8,8 +8,8 @@
 {# Fields that a rule reads beside those that R01 names in crm_rule_fields: without any of them it judges nothing. #}
 {% macro crm_rule_inputs() -%}
     {{ return({
-        'R02': ['next_step'], 'R03': ['close_date'], 'R04': ['amount'], 'R06': ['activities'], 'R07': ['activities'],
-        'R08': ['close_date', 'signed_date', 'term_months'], 'R09': ['close_date'], 'R10': ['loss_reason', 'competitor'], 'R11': ['activities'],
+        'R02': ['next_step'], 'R03': ['close_date'], 'R04': ['amount'], 'R06': ['answers'], 'R07': ['activities'],
+        'R08': ['close_date', 'signed_date', 'term_months'], 'R09': ['close_date'], 'R10': ['loss_reason', 'competitor'], 'R11': ['answers'],
         'R12': ['activities'], 'R16': ['owner'], 'R17': ['company'], 'R19': ['forecast_category']
     }) }}
 {%- endmacro %}

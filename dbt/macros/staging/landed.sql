@@ -10,6 +10,10 @@
             'campaigns', 'campaign_members', 'products', 'users', 'user_roles', 'stages', 'lead_statuses', 'record_types',
             'sales_processes', 'currencies', 'conversion_rates', 'organization', 'fields'
         ],
+        'pipedrive': [
+            'deals', 'persons', 'organizations', 'activities', 'leads', 'notes', 'deal_products', 'products', 'pipelines', 'stages', 'users', 'teams',
+            'deal_fields', 'person_fields', 'organization_fields', 'activity_types', 'account_info'
+        ],
         'spreadsheets': ['deals', 'companies', 'products', 'owners', 'activities', 'targets', 'contracts', 'exchange_rates', 'rulings'],
         'exchange_rates': ['reference_rates'],
     }) }}

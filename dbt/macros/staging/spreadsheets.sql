@@ -43,7 +43,7 @@
         then least({{ salesops.local_midnight('coalesce(closed_date, close_date)') }}, version_at) end
 {%- endmacro %}
 
-{# The key of a CRM record that a person wrote as its key or as its address in HubSpot or Salesforce, whose ids tell capitals; anything else as it
+{# The key of a CRM record that a person wrote as its key or as its address in HubSpot, Pipedrive or Salesforce, whose ids tell capitals; anything else as it
    stands, in lower case. #}
 {% macro record_key_as_written(text) -%}
     case
@@ -57,6 +57,10 @@
         {%- endfor %}
         when lower(trim({{ text }})) like 'salesforce:%'
             then 'salesforce:' || lower(split_part(trim({{ text }}), ':', 2)) || ':' || split_part(trim({{ text }}), ':', 3)
+        {%- for word, thing in [('person', 'contact'), ('organization', 'company')] %}
+        when {{ salesops.matches(text, '^https?://.*/' ~ word ~ '/[0-9]+') }}
+            then 'pipedrive:{{ thing }}:' || {{ salesops.replace_all(salesops.replace_all(text, '^.*/' ~ word ~ '/', ''), '[^0-9].*$', '') }}
+        {%- endfor %}
         else lower(trim({{ text }}))
     end
 {%- endmacro %}

@@ -18,7 +18,8 @@ losses as (
         deals.booking_date as exit_date, deals.owner_key, deals.owner, deals.team, deals.source, deals.pipeline, deals.order_type, deals.product,
         deals.segment, deals.industry, deals.country, deals.deal_size_band, coalesce(deals.lost_from_stage, 'unknown') as stage,
         coalesce(deals.loss_reason_group, 'unknown') as reason_group, deals.amount_base, 1 as is_loss,
-        {{ days_between('last_contacts.last_contact_date', 'deals.booking_date') }} as quiet_days
+        case when {{ says_answers("split_part(deals.deal_key, ':', 1)") }} then {{ days_between('last_contacts.last_contact_date', 'deals.booking_date') }} end as quiet_days,
+        {{ says_answers("split_part(deals.deal_key, ':', 1)") }} and last_contacts.deal_key is null as is_never_contacted
     from {{ ref('int_kpi__deals') }} as deals
     left join last_contacts on deals.deal_key = last_contacts.deal_key
     where deals.is_rate_deal and deals.life_state = 'lost'
@@ -30,7 +31,7 @@ other_exits as (
         versions.team, deals.source, visits.pipeline, deals.order_type, deals.product, deals.segment, deals.industry, deals.country,
         deals.deal_size_band,
         coalesce(visits.stage, 'unknown') as stage, 'unknown' as reason_group, deals.amount_base, 0 as is_loss,
-        cast(null as bigint) as quiet_days
+        cast(null as bigint) as quiet_days, false as is_never_contacted
     from (
         select *, visit_number = max(visit_number) over (partition by deal_key) as is_last from {{ ref('deal_stage_visits') }}
     ) as visits
@@ -57,8 +58,8 @@ grouped as (
         sum(amount_base) filter (where is_loss = 1) as lost_value,
         count(*) as exit_count,
         {{ median_of('quiet_days', 'is_loss = 1') }} as quiet_days_median,
-        count(*) filter (where is_loss = 1 and quiet_days is null) as never_contacted_count
-    from {{ cut('exits', 'exit_date', ['stage', 'reason_group', 'amount_base', 'is_loss', 'quiet_days']) }} as members
+        count(*) filter (where is_never_contacted) as never_contacted_count
+    from {{ cut('exits', 'exit_date', ['stage', 'reason_group', 'amount_base', 'is_loss', 'quiet_days', 'is_never_contacted']) }} as members
     group by period_grain, period_start, dimension, member_key, member, stage, reason_group
 ),
 

@@ -3,6 +3,7 @@
 -- Shared mailboxes and people of internal domains are no buyers. Single-threaded: at most one. The share of late-stage value that hangs on
 -- one person is sum(amount_base) where is_single_threaded over sum(amount_base), both where is_late_stage. More contacts come with larger
 -- deals: compare within deal_size_band. Which stages are late says [company.stage_phases] or stage_map, and nobody guesses: NULL for any other.
+-- Deals of a CRM that does not say whether anybody answered are there, and nothing is counted of them.
 with weeks as (
     select week_start, least(max(date), {{ as_of_date() }}) as snapshot_date
     from {{ ref('calendar') }}
@@ -14,7 +15,8 @@ standing as (
     select
         weeks.week_start, weeks.snapshot_date, versions.deal_key, versions.pipeline, versions.stage, versions.owner_key, versions.team,
         {{ in_base('versions.amount', 'versions.currency', 'rates.rate_to_base') }} as amount_base,
-        case when not stages.is_derived then stages.phase in ('proposal', 'negotiation') end as is_late_stage
+        case when not stages.is_derived then stages.phase in ('proposal', 'negotiation') end as is_late_stage,
+        {{ says_answers('deals.source') }} as says_answers
     from weeks
     inner join {{ ref('deal_versions') }} as versions
         on versions.first_date <= weeks.snapshot_date and (versions.end_date > weeks.snapshot_date or versions.end_date is null)
@@ -45,9 +47,9 @@ select
     cast(standing.team as string) as team,
     cast(standing.amount_base as decimal(18, 2)) as amount_base,
     cast({{ deal_size_band('standing.amount_base') }} as string) as deal_size_band,
-    cast(coalesce(counted.contact_count, 0) as bigint) as contact_count,
-    cast(counted.last_touch_date as date) as last_touch_date,
-    cast(coalesce(counted.contact_count, 0) <= 1 as boolean) as is_single_threaded,
+    cast(case when standing.says_answers then coalesce(counted.contact_count, 0) end as bigint) as contact_count,
+    cast(case when standing.says_answers then counted.last_touch_date end as date) as last_touch_date,
+    cast(case when standing.says_answers then coalesce(counted.contact_count, 0) <= 1 end as boolean) as is_single_threaded,
     cast(standing.is_late_stage as boolean) as is_late_stage
 from standing
 left join counted on standing.week_start = counted.week_start and standing.deal_key = counted.deal_key

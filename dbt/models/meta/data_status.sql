@@ -91,6 +91,7 @@ select
     judged.latest_stamp_at,
     cast(case when judged.object = 'leads' then case
         when lead_records.lead_count > 0 then 'lead records of the CRM' else 'first entry of a contact into a lead lifecycle stage'
-    end end as string) as lead_rule
+    end end as string) as lead_rule,
+    cast({{ crm_lacks('judged.source', 'judged.object') }} as string) as lacks
 from judged
 left join lead_records on judged.source = lead_records.source

@@ -22,3 +22,5 @@ union
 select split_part(deal_key, ':', 1), 'decision_maker' from {{ ref('deal_contacts') }} where is_decision_maker
 union
 select split_part(deal_key, ':', 1), 'activities' from {{ ref('activity_links') }} where deal_key is not null
+union
+select split_part(deal_key, ':', 1), 'answers' from {{ ref('activity_links') }} where deal_key is not null and {{ says_answers("split_part(deal_key, ':', 1)") }}

@@ -87,9 +87,13 @@ def test_the_example_names_every_key():
         ("[sources.exchange_rates]\nkey = 'x'", "sources.exchange_rates.key", "base_url"),
         ("[freshness.exchange_rates.rates]\nwarn_hours = 1", "rates", "reference_rates"),
         ("[practice]\nsize = 'huge'", "practice.size", "'small'"),
-        ("[practice]\ncrms = ['pipedrive']", "practice.crms", "must name hubspot or salesforce"),
         ("[practice]\ncrms = ['pipdrive']", "practice.crms", "'pipedrive'"),
-        ("[sources.pipedrive]\nenabled = true", "sources.pipedrive", "enable hubspot, salesforce or spreadsheets too"),
+        (
+            "[sources.pipedrive]\nfields = { contacts = {} }",
+            "sources.pipedrive",
+            "accepted: deals, persons, organizations",
+        ),
+        ("[sources.pipedrive]\nfields = { deals = { next = 'Next' } }", "no field 'next'", "next_step"),
         ("[sources.pipedrive]\ntokens_per_night = 0", "sources.pipedrive.tokens_per_night", "greater than 0"),
         ("[freshness.pipedrive.contacts]\nwarn_hours = 1", "contacts", "persons"),
     ],
@@ -166,9 +170,16 @@ def test_an_org_may_be_the_only_source_and_has_fields_of_its_own(tmp_path):
     assert org.record_url == "https://acme.lightning.force.com"
 
 
-def test_the_models_and_the_configuration_agree_on_the_fields_of_an_org():
+def test_the_models_and_the_configuration_agree_on_the_fields_of_a_crm():
     project = yaml.safe_load((EXAMPLE.parent / "dbt" / "dbt_project.yml").read_text())
     assert project["vars"]["salesforce_fields"] == config.SALESFORCE_FIELDS
+    assert project["vars"]["pipedrive_fields"] == config.PIPEDRIVE_FIELDS
+
+
+def test_an_account_may_be_the_only_source_and_names_its_fields_as_it_likes(tmp_path):
+    account = load(tmp_path, "[sources.pipedrive]\nfields = { deals = { campaign = 'Kampanj' } }").sources.pipedrive
+    assert account.all_fields["deals"]["campaign"] == "Kampanj"
+    assert account.all_fields["persons"] == config.PIPEDRIVE_FIELDS["persons"]
 
 
 def test_an_orgs_missing_secret_names_the_variable(tmp_path):

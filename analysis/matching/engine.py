@@ -103,6 +103,14 @@ def words(name: str) -> list[str]:
         return [row[0] for row in list(csv.reader(file))[1:]]
 
 
+def spelled_out(code: str) -> str | None:
+    """`företag.se` of `xn--fretag-...se`; None of what is no such name."""
+    try:
+        return code.encode("ascii").decode("idna")
+    except UnicodeError:
+        return None
+
+
 def text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
@@ -175,8 +183,7 @@ class Matching:
 
     def companies(self, relation: str) -> None:
         with self.timed("companies"):
-            self.run("companies", companies=relation)
-            self.report.company_count = self.number("select count(*) from match_company")
+            self.read_companies(relation)
             self.compare_companies()
             pairs = self.fetch("select a, b, score, hold, ruling from match_scored order by score desc, a, b")
             clusters = Clusters(self.report.company_count, LARGEST_CLUSTER, self.apart("'different', 'keep_apart'"))
@@ -189,6 +196,11 @@ class Matching:
             self.keep(pairs, refusals, is_joined=labels)
             self.table("match_company_cluster", id=np.arange(1, len(labels) + 1), cluster=labels)
             self.run("company_results", automatic=self.weights.company_automatic_score)
+
+    def read_companies(self, relation: str) -> None:
+        self.spell_out(f"select match_domain(domain) as domain from {relation}")
+        self.run("companies", companies=relation)
+        self.report.company_count = self.number("select count(*) from match_company")
 
     def compare_companies(self) -> None:
         self.find_pairs("match_company", "company_keys", "keyed_companies")
@@ -244,8 +256,15 @@ class Matching:
             " qualify row_number() over (partition by record_key order by updated_at desc nulls last, hash("
             "first_name, last_name, email, phone, company_name, company_record_key, title, city)) = 1"
         )
+        self.spell_out("select split_part(mailbox, '@', 2) as domain from match_contact_input")
         self.run("contacts", contacts="match_contact_input")
         self.report.contact_count = self.number("select count(*) from match_contact")
+
+    def spell_out(self, domains: str) -> None:
+        """`match_idn`: domains in punycode, and what they say. One firm writes its address either way."""
+        codes = self.connection.execute(f"select distinct domain from ({domains}) where contains(domain, 'xn--')")
+        said = {code: spelled for (code,) in codes.fetchall() if (spelled := spelled_out(code))}
+        self.table("match_idn", code=np.array([*said], dtype=str), domain=np.array([*said.values()], dtype=str))
 
     def compare_contacts(self) -> None:
         enums = {

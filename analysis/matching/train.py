@@ -125,7 +125,7 @@ def train_on_rulings(
     same, person_same = ("same", ""), ("same", "keep_apart")
     try:
         run.prepare(rulings)
-        run.run("companies", companies=companies)
+        run.read_companies(companies)
         run.compare_companies()
         company = count_ruled(connection, same, company_features)
         run.companies(companies)
@@ -190,7 +190,7 @@ def train(directories: list[Path], version: str, training: str, base: Weights) -
             read(connection, directory)
             run = Matching(connection, base, "trained")
             run.prepare(None)
-            run.run("companies", companies="labelled_companies")
+            run.read_companies("labelled_companies")
             run.compare_companies()
             company_counts.append(
                 count(connection, "match_company", "labelled_company_labels", "cluster", company_features)

@@ -5,12 +5,12 @@ with cut as (
         record_key,
         created_at,
         match_fold(name) as folded,
-        match_domain(domain) as domain,
+        coalesce(match_idn.domain, match_domain(told.domain)) as domain,
         nullif(regexp_replace(lower(match_cut(legal_id)), '[^0-9a-z]', '', 'g'), '') as legal_id,
         match_phone(phone) as phone,
         match_fold(city) as city_text,
         match_fold(country) as country_text,
-        hash(folded, domain, legal_id, phone, city_text, country_text) as content
+        hash(folded, told.domain, legal_id, phone, city_text, country_text) as content
     from (
         select * from (
             select
@@ -19,7 +19,8 @@ with cut as (
             from $companies
         )
         qualify row_number() over (partition by record_key order by hash(created_at, name, domain, legal_id, country, city, phone)) = 1
-    )
+    ) as told
+    left join match_idn on match_domain(told.domain) = match_idn.code
 ),
 
 words as (

@@ -1,4 +1,4 @@
--- grain of match_domain_repair: one row per rare domain that is one typing error away from a large mail provider
+-- grain of match_domain_repair: one row per domain in punycode, or rare one that is one typing error away from a large mail provider
 create or replace temp table match_domain_repair as
 with used as (
     select split_part(mailbox, '@', 2) as domain, count(*) as records from $contacts where mailbox is not null group by 1
@@ -13,7 +13,10 @@ from used join large on abs(length(used.domain) - length(large.domain)) <= 1
 where not list_contains($free_mail, used.domain)
     and used.records <= $typo_share * large.records
     and match_slip(used.domain, large.domain)
-group by used.domain;
+    and used.domain not in (select code from match_idn)
+group by used.domain
+union all
+select code, domain from match_idn;
 
 -- grain of match_text: one row per text that is read as words; a thousand people of one name, title or firm are folded once
 create or replace temp table match_text as

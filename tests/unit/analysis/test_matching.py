@@ -241,6 +241,29 @@ def test_companies_come_together_by_name_and_domain_and_not_by_a_group_name():
     assert report.company_count == 5
 
 
+def test_a_domain_is_one_however_its_letters_are_spelled():
+    """Åäö as they are written, and in the code that registries and mail programs make of them."""
+    person = {"first_name": "Åsa", "last_name": "Björkqvist", "company_name": None, "phone": None}
+    companies = [
+        {"record_key": "1", "name": "Räksmörgås AB", "domain": "www.räksmörgås.se"},
+        {"record_key": "2", "name": "Räksmörgås", "domain": "https://xn--rksmrgs-5wao1o.se/"},
+        {"record_key": "3", "name": "Something else", "domain": "xn--a-ecp.se"},  # of no letters at all
+    ]
+    connection, _ = matched(
+        [
+            person | {"record_key": "a", "email": "asa@räksmörgås.se"},
+            person | {"record_key": "b", "email": "Asa@XN--RKSMRGS-5wao1o.se", "company_record_key": "2"},
+        ],
+        companies,
+    )
+    assert clusters(connection) == [["a", "b"]]
+    assert (
+        "same mailbox"
+        in connection.execute("select explanation from m_contact_pairs where left_key = 'a'").fetchall()[0][0]
+    )
+    assert clusters(connection, table="m_company_clusters") == [["1", "2"], ["3"]]
+
+
 def test_nothing_but_the_results_stays_behind():
     connection, _ = matched([MICKE])
     left = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}

@@ -8,6 +8,8 @@ import pytest
 from analysis.matching import resolve
 from analysis.matching.engine import LARGEST_CLUSTER
 from bench import matching as bench
+from bench import matching_load as load
+from bench.matching_load import BAD, PLAIN
 
 SIZE, SEED = "1500", 5
 
@@ -148,52 +150,11 @@ def test_every_join_is_undone_by_ruling_on_its_kept_pairs_and_comes_back_without
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 COUNT = 6_000
-PLAIN = {
-    "record_key": "'c' || i",
-    "source": "'crm'",
-    "created_at": "timestamptz '2030-01-01 00:00:00+00' + to_minutes(i::bigint)",
-    "updated_at": "null::timestamptz",
-    "first_name": "'F' || md5('f' || i % 977)",
-    "last_name": "'L' || md5('l' || i)",
-    "email": "'m' || i || '@d' || i || '.test'",
-    "phone": "'+4670' || (1000000 + i)",
-    "company_name": "null::varchar",
-    "company_record_key": "null::varchar",
-    "title": "null::varchar",
-    "city": "null::varchar",
-    "country": "null::varchar",
-}
-BAD = {
-    "one address for all": {"email": "'info@acme.test'"},
-    "one telephone for all": {"phone": "'08-123 45 67'"},
-    "no names": {"first_name": "null::varchar", "last_name": "''"},
-    "one-letter names": {"first_name": "chr((65 + i % 26)::integer)", "last_name": "chr((65 + i % 24)::integer)"},
-    "one name for all": {"first_name": "'Anna'", "last_name": "'Andersson'"},
-    "one company for all": {"company_name": "'Acme AB'", "email": "'m' || i || '@acme.test'"},
-    "ten thousand letters": {
-        "first_name": "repeat('a', 10000)",
-        "last_name": "repeat(md5((i // 2)::varchar), 300)",
-        "phone": "'+4670' || (1000000 + i // 2)",
-    },
-    "everything the same": {
-        "first_name": "'Anna'",
-        "last_name": "'Lind'",
-        "email": "'anna@acme.test'",
-        "phone": "'0701234567'",
-        "city": "'Lund'",
-    },
-}
 
 
 def bad(change, count=COUNT):
     connection = duckdb.connect()
-    columns = ", ".join(f"{value} as {name}" for name, value in (PLAIN | change).items())
-    connection.execute(f"create table contacts as select {columns} from range({count}) as r (i)")
-    connection.execute(
-        "create table companies as select null::varchar as record_key, null::varchar as source,"
-        " null::timestamptz as created_at, null::varchar as name, null::varchar as domain, null::varchar as legal_id,"
-        " null::varchar as country, null::varchar as city, null::varchar as phone where false"
-    )
+    load.bad(connection, change, count)
     return connection, resolve(connection, contacts="contacts", companies="companies", into="m")
 
 

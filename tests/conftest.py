@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +39,35 @@ class NightRun:
         return salesops(*arguments, environment=self.environment | changes)
 
 
+PARSED = "DBT_PARTIAL_PARSE_FILE_PATH"
+"""dbt's own variable: the parse that a dbt of the suite starts from, whatever its folders, when nothing changed."""
+SHARED = "TESTS_SHARED_FOLDER"
+"""What the workers have in common."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # the workers inherit it
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="tests-shared-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(SHARED), ignore_errors=True)
+
+
+def parsed_once() -> dict[str, str]:
+    """What makes a dbt start from the parse that the whole suite shares: a parse costs more than most tests. The first
+    night parses for itself, and nights that go on from it find what it left."""
+    if SHARED not in os.environ:  # a bench that borrows the tests' project
+        return {}
+    parse = Path(os.environ[SHARED]) / "target" / "partial_parse.msgpack"
+    with (parse.parents[1] / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not parse.exists():
+            _dbt(parse.parents[1], None, "parse", "--quiet")
+    return {PARSED: str(parse)}
+
+
 def salesops(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """The command as a person starts it: a process of its own."""
     return subprocess.run(
@@ -43,32 +75,47 @@ def salesops(*arguments: str, environment: dict[str, str]) -> subprocess.Complet
     )
 
 
-def run_dbt(scratch: Path, *command: str) -> Any:
-    """dbt in this process on the project, with its folders and databases in `scratch`; what the command gave."""
+def run_dbt(scratch: Path, *command: str, target: str | None = None, variables: dict[str, Any] | None = None) -> Any:
+    """dbt in this process on the project, with its folders and databases in `scratch`; what the command gave.
+
+    Parsed as the night does it, without variables and the paths of databases. Another target is another parse.
+    """
+    chosen = ["--target", target] if target else []
+    parsed = _dbt(scratch, None, "parse", "--quiet", *chosen, **({} if target else parsed_once()))
+    if command[0] == "parse":
+        return parsed  # and its manifest.json is in the target folder
+    paths = {f"SALESOPS_{name}": str(scratch / f"{name.lower()}.duckdb") for name in ("MARTS", "WAREHOUSE")}
+    told = ["--vars", json.dumps(variables)] if variables else []
+    return _dbt(scratch, parsed, *command, "--quiet", "--no-write-json", *chosen, *told, **paths)
+
+
+def _dbt(scratch: Path, manifest: Any, *command: str, **environment: str) -> Any:
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     before = dict(os.environ)
-    os.environ |= {
-        "SALESOPS_MARTS": str(scratch / "marts.duckdb"),
-        "SALESOPS_WAREHOUSE": str(scratch / "warehouse.duckdb"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
+    for name in ("SALESOPS_MARTS", "SALESOPS_WAREHOUSE"):
+        os.environ.pop(name, None)
+    os.environ |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_LOG_LEVEL_FILE": "info"} | environment
     project = str(ROOT / "dbt")
     folders = ["--target-path", str(scratch / "target"), "--log-path", str(scratch / "logs")]
     try:
-        done = dbtRunner().invoke([*command, "--project-dir", project, "--profiles-dir", project, *folders])
+        done = dbtRunner(manifest=manifest).invoke(
+            [*command, "--project-dir", project, "--profiles-dir", project, *folders]
+        )
     finally:
         os.environ.clear()
         os.environ.update(before)
+        DuckDBConnectionManager.close_all_connections()  # dbt keeps the files locked after it is done
     runs = getattr(done.result, "results", None) or []
     reasons = [f"{run.node.name}: {run.message}" for run in runs if run.status != "success"]
     assert done.success, f"dbt {' '.join(command)} failed: {done.exception or reasons}"
     return done.result
 
 
-def compiled_sql(scratch: Path, *options: str) -> dict[str, str]:
+def compiled_sql(scratch: Path, *options: str, **told: Any) -> dict[str, str]:
     """Compiled SQL by model name; no database is asked."""
-    compiled = run_dbt(scratch, "compile", "--quiet", "--no-introspect", "--no-populate-cache", *options)
+    compiled = run_dbt(scratch, "compile", "--no-introspect", "--no-populate-cache", *options, **told)
     return {run.node.name: run.node.compiled_code for run in compiled}
 
 
@@ -82,7 +129,7 @@ def environment_of(folder: Path, configuration: str) -> dict[str, str]:
     return kept | {"SALESOPS_CONFIG": str(path), "SALESOPS_DATA": str(folder / "data"), "COLUMNS": "80"}
 
 
-TOGETHER = {"lived": 0, "project": 1}
+TOGETHER = {"lived": 0, "first_night": 1, "project": 2}
 """Fixtures that cost most: tests that share one stay on one worker, and begin first. Of everything else a file does."""
 
 

@@ -15,6 +15,7 @@ from ingestion.objects import ALL_OBJECTS, HUBSPOT
 from salesops.config import Settings, Sources
 from salesops.layout import DataDirectory
 from salesops.night import ROOT
+from tests.conftest import parsed_once
 
 GROUPS = {"raw", "staging", "crm", "matching", "pipeline", "rules", "kpi", "publish"}
 
@@ -33,7 +34,7 @@ def definitions(data):
 
     before = dict(os.environ)
     os.environ.pop("SALESOPS_CONFIG", None)
-    os.environ["SALESOPS_DATA"] = str(data.root)
+    os.environ |= {"SALESOPS_DATA": str(data.root)} | parsed_once()
     try:
         yield build_defs()
     finally:

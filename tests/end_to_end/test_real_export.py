@@ -6,10 +6,6 @@ Every known answer is computed here from the CSV files with the standard library
 from __future__ import annotations
 
 import csv
-import os
-import shutil
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -23,6 +19,7 @@ import pytest
 
 from ingestion import landing
 from ingestion.spreadsheets import sync_spreadsheets
+from tests.conftest import run_dbt
 
 ROOT = Path(__file__).parents[2]
 EXPORT = ROOT.parent / "shared" / "data" / "crm-sales-opportunities"
@@ -67,44 +64,18 @@ def night(tmp_path_factory):
     return data, runs
 
 
-def dbt(data: Path, *command: str) -> None:
-    environment = os.environ | {
-        "SALESOPS_WAREHOUSE": str(data / "warehouse.duckdb"),
-        "SALESOPS_MARTS": str(data / "build" / "marts.duckdb"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    names = "{as_of: '2030-01-02T03:15:00Z', now: '2030-01-02T03:15:00Z', company_currency: USD, company_country: US}"
-    places = [
-        "--project-dir",
-        "dbt",
-        "--profiles-dir",
-        "dbt",
-        "--target-path",
-        str(data / "dbt"),
-        "--log-path",
-        str(data),
-    ]
-    program = str(Path(sys.executable).with_name("dbt"))
-    run = [program, *command, *places, "--vars", names]
-    done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:]
+VARIABLES = {
+    "as_of": "2030-01-02T03:15:00Z",
+    "now": "2030-01-02T03:15:00Z",
+    "company_currency": "USD",
+    "company_country": "US",
+}
 
 
 @contextmanager
 def opened(data: Path):
-    with duckdb.connect(str(data / "build" / "marts.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(data / "marts.duckdb"), read_only=True) as connection:
         connection.execute(f"attach '{data / 'warehouse.duckdb'}' as warehouse (read_only)")
-        yield connection
-
-
-@pytest.fixture(scope="module")
-def staged(night):
-    """The landed export through the staging models, on a copy, so that the whole build starts from raw."""
-    data = night[0] / "staged"
-    (data / "build").mkdir(parents=True)
-    shutil.copy(night[0] / "warehouse.duckdb", data)
-    dbt(data, "run", "--select", "path:models/staging/spreadsheets")
-    with opened(data) as connection:
         yield connection
 
 
@@ -113,9 +84,7 @@ def built(night):
     """The whole dbt project on the landed export, as the night runs it."""
     if not (ROOT / "dbt" / "models" / "kpi" / "win_rate.sql").is_file():
         pytest.skip("the models of the kpi layer are not there yet")
-    (night[0] / "build").mkdir()
-    dbt(night[0], "seed")
-    dbt(night[0], "run")
+    run_dbt(night[0], "build", "--resource-type", "seed", "--resource-type", "model", variables=VARIABLES)
     with opened(night[0]) as connection:
         yield connection
 
@@ -138,8 +107,8 @@ def test_nothing_is_quarantined_and_no_file_is_left_over(night):
     assert "files" not in first
 
 
-def test_outcomes_amounts_and_dates_in_staging_equal_the_file(staged, deals):
-    found = staged.execute(
+def test_outcomes_amounts_and_dates_in_staging_equal_the_file(built, deals):
+    found = built.execute(
         """select deal_id, life_state, amount, created_date, close_date, product, company
            from warehouse.staging.stg_spreadsheets__deals where not is_deleted"""
     ).fetchall()
@@ -158,8 +127,8 @@ def test_outcomes_amounts_and_dates_in_staging_equal_the_file(staged, deals):
     assert set(found) == expected
 
 
-def test_the_known_dirt_is_reported(staged, deals):
-    rows = staged.execute(
+def test_the_known_dirt_is_reported(built, deals):
+    rows = built.execute(
         "select object, field, problem, value from warehouse.staging.stg_spreadsheets__problems"
     ).fetchall()
     counts = Counter((name, field) for name, field, _, _ in rows)
@@ -246,11 +215,11 @@ def test_every_period_and_member_sums_to_the_company(built):
     assert periods == sums
 
 
-def test_what_is_published_as_dirt_is_what_the_files_hold(built, staged):
+def test_what_is_published_as_dirt_is_what_the_files_hold(built):
     listed = built.execute(
         """select object, record_id, field, value, problem from kpi.data_quality_issues where source = 'spreadsheets'"""
     ).fetchall()
-    found = staged.execute(
+    found = built.execute(
         "select object, record_id, field, value, problem from warehouse.staging.stg_spreadsheets__problems"
     ).fetchall()
     assert len(found) > 1_000

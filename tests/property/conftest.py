@@ -57,8 +57,8 @@ INPUTS = {
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Compiled SQL by model name, as of AS_OF."""
-    variables = json.dumps({"as_of": AS_OF.isoformat(), "company_timezone": ZONE.key, "calendar_start": "2024-01-01"})
-    return compiled_sql(tmp_path_factory.mktemp("dbt_compile"), "--select", *MODELS, "--vars", variables)
+    variables = {"as_of": AS_OF.isoformat(), "company_timezone": ZONE.key, "calendar_start": "2024-01-01"}
+    return compiled_sql(tmp_path_factory.mktemp("dbt_compile"), "--select", *MODELS, variables=variables)
 
 
 @pytest.fixture(scope="session")

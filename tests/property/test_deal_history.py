@@ -44,8 +44,8 @@ RELAXED = settings(
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    variables = json.dumps({"as_of": AS_OF.isoformat(), "qualified_stage": {"p": "b"}, "crms": ["hubspot"]})
-    return compiled_sql(tmp_path_factory.mktemp("dbt_compile"), "--select", *MODELS, "--vars", variables)
+    variables = {"as_of": AS_OF.isoformat(), "qualified_stage": {"p": "b"}, "crms": ["hubspot"]}
+    return compiled_sql(tmp_path_factory.mktemp("dbt_compile"), "--select", *MODELS, variables=variables)
 
 
 @pytest.fixture(scope="module")

@@ -13,5 +13,5 @@ from tests.conftest import run_dbt
 def dbt_manifest(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """dbt's manifest of the project, as the JSON document that dbt documents."""
     scratch = tmp_path_factory.mktemp("dbt_parse")
-    run_dbt(scratch, "parse", "--quiet")
+    run_dbt(scratch, "parse")
     return json.loads((scratch / "target" / "manifest.json").read_text())

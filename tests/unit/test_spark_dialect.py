@@ -57,7 +57,7 @@ def compile_for_spark(scratch: Path) -> dict[str, str]:
     if stub:
         sys.modules["pyspark"] = stub
     try:
-        return compiled_sql(scratch, "--target", "spark", "--select", "resource_type:model")
+        return compiled_sql(scratch, "--select", "resource_type:model", target="spark")
     finally:
         if stub:
             del sys.modules["pyspark"]

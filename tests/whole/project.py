@@ -150,13 +150,9 @@ class Project:
 
         with duckdb.connect(str(scratch / "warehouse.duckdb")) as connection:
             landing.prepare(connection)
-        run_dbt(scratch, "seed", "--quiet")
-        options = ["--quiet", "--no-populate-cache", "--vars"]
+        run_dbt(scratch, "seed")
         given = {"as_of": _E, "known_as_of": _K}
-        nodes = [run.node for run in run_dbt(scratch, "compile", *options, json.dumps(given))]
-        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
-
-        DuckDBConnectionManager.close_all_connections()  # dbt keeps the files locked after it is done
+        nodes = [run.node for run in run_dbt(scratch, "compile", "--no-populate-cache", variables=given)]
         self.tests = {node.name: node for node in nodes if node.resource_type == "test"}
         models = {node.unique_id: node for node in nodes if node.resource_type == "model"}
         self.models: list[Any] = []

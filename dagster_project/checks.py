@@ -165,10 +165,12 @@ def _who_is_who(night: Night) -> Iterator[Finding]:
     rule = night.settings.duplicates.rule("hubspot", "contacts")
     assert rule.warn_duplicate_rate is not None and rule.warn_waiting_pairs is not None
     with night.warehouse() as connection:
-        verdict, link = duplicates.judge_pairs(connection, rule), _record_link(connection)
+        verdict = duplicates.judge_pairs(connection, rule)
+    with duckdb.connect(str(night.data.marts)) as connection:
+        urls = dict(connection.execute(_JOINED_URLS).fetchall())
     pairs = [
         {
-            "records": " ".join(link(key.rpartition(":")[2]) for key in (pair.left_key, pair.right_key)),
+            "records": " ".join(urls.get(key) or key for key in (pair.left_key, pair.right_key)),
             "why": pair.explanation,
             "channel": pair.entry_channel or "unknown",
             "owner": pair.owner_id or "unknown",
@@ -222,6 +224,13 @@ def _who_is_who(night: Night) -> Iterator[Finding]:
         on_error="flag",
         worst=[f"{text} ({lines})" for text, lines in contradictions],
     )
+
+
+_JOINED_URLS = """
+select left_source || ':contact:' || left_id, left_url from pipeline.contact_pairs where is_joined
+union all
+select right_source || ':contact:' || right_id, right_url from pipeline.contact_pairs where is_joined
+"""
 
 
 def _record_link(connection: duckdb.DuckDBPyConnection) -> Callable[[str], str]:

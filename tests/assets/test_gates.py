@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from dagster_project import checks
+from salesops import duplicates
 from salesops.clock import Clock
 from salesops.config import Settings
 from salesops.layout import DataDirectory
@@ -156,3 +157,34 @@ def test_freshness_looks_at_events_up_to_the_as_of_instant(night):
     assert age.newest_event_at == datetime(2026, 1, 5, 12, tzinfo=UTC)
     assert age.latest_stamp_at == datetime(2026, 2, 5, 12, tzinfo=UTC)
     assert (age.rows, age.state) == (2, "failed"), "without a recorded state it was not read"
+
+
+def test_a_new_duplicate_is_shown_by_its_page_in_the_crm_that_it_is_in(night):
+    """A pair may have a record of each CRM; the link is that of its own, and the bare key where no page is known."""
+    keys = ["hubspot:contact:1", "salesforce:contact:003"]
+    with duckdb.connect(str(night.data.warehouse)) as connection:
+        connection.execute("create schema matching; create schema raw")
+        connection.execute(
+            "create table matching.int_matching__contact_records as select unnest(?) as record_key, 'FORM' as"
+            " entry_channel, '7' as owner_id, now() as created_at, now() as known_from",
+            [keys],
+        )
+        connection.execute(
+            "create table matching.int_matching__contacts as from matching.int_matching__contact_records"
+        )
+        connection.execute(
+            "create table matching.int_matching__contact_pairs as select ? as left_key, ? as right_key,"
+            " 'same mailbox' as explanation, true as is_joined, null as ruling",
+            keys,
+        )
+        duplicates.accept(connection, [], "nothing yet", Clock().now())
+        connection.execute("delete from raw.duplicate_baseline where record_count = 2")
+    change(night, "create table kpi.contact_quality (duplicate_rate double, review_pair_count bigint,"
+                  " period_grain varchar, dimension varchar)")  # fmt: skip
+    change(night, "create table pipeline.match_rulings (state varchar, contradiction varchar, file_name varchar,"
+                  " row_number bigint)")  # fmt: skip
+    change(night, "create table pipeline.contact_pairs as select 'hubspot' as left_source, '1' as left_id,"
+                  " null as left_url, 'salesforce' as right_source, '003' as right_id,"
+                  " 'https://acme.my.salesforce.com/003' as right_url, true as is_joined")  # fmt: skip
+    found = {finding.name: finding for finding in checks._who_is_who(night)}["has_no_new_joined_records"]
+    assert found.worst == ["hubspot:contact:1 https://acme.my.salesforce.com/003: same mailbox"]

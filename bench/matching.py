@@ -352,7 +352,7 @@ def main() -> int:
         parser.error("seed 7 is what the weights were trained on")
     parts, missed = {}, []
     results = {}
-    for case in [case for case in options.cases if case in CASES]:
+    for case in [case for case in CASES if case in options.cases]:
         directory = generate(*CASES[case], options.seed, options.data)
         command = [sys.executable, "-m", "bench.matching", "--one", str(directory)]
         done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
@@ -362,8 +362,8 @@ def main() -> int:
         parts[0] = accuracy(results, options.seed)
     with_little_new = {
         case: load.night(generate(NIGHTS[case], "default", options.seed, options.data))
-        for case in options.cases
-        if case in NIGHTS
+        for case in NIGHTS
+        if case in options.cases
     }
     if with_little_new:
         parts[1] = nights(with_little_new)

@@ -129,20 +129,30 @@ def environment_of(folder: Path, configuration: str) -> dict[str, str]:
     return kept | {"SALESOPS_CONFIG": str(path), "SALESOPS_DATA": str(folder / "data"), "COLUMNS": "80"}
 
 
-TOGETHER = {"lived": 0, "first_night": 1, "project": 2}
-"""Fixtures that cost most: tests that share one stay on one worker, and begin first. Of everything else a file does."""
+TOGETHER = {"lived": "end_to_end", "first_night": "end_to_end", "project": "whole"}
+"""Fixtures that cost most, and the folder that has them: tests that share one stay on one worker, and begin first. Of
+everything else a file does."""
+LONG = (
+    *("test_tools.py", "test_landing.py", "test_hubspot_faults.py", "test_hubspot_sync.py", "test_real_export.py"),
+    *("test_definitions.py", "test_hubspot_kill.py", "test_customers.py", "test_spark_dialect.py"),
+)
+"""Files of more than twenty CPU-seconds: they begin before the short ones, so that the workers end together."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def costly(item: pytest.Item) -> str:
-        return min(
-            (name for name in TOGETHER if name in getattr(item, "fixturenames", ())), key=TOGETHER.get, default=""
-        )
+    """Groups of tests for the workers, in the order in which these take them (--no-loadscope-reorder)."""
+    first = [*TOGETHER, *LONG]
+
+    def group(item: pytest.Item) -> str:
+        here = [name for name, folder in TOGETHER.items() if item.path.parent.name == folder]
+        costly = [name for name in here if name in getattr(item, "fixturenames", ())]
+        return costly[0] if costly else item.path.name
 
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(costly(item) or str(item.path)))
-    items.sort(key=lambda item: TOGETHER.get(costly(item), len(TOGETHER)))
+        name = group(item)
+        item.add_marker(pytest.mark.xdist_group(name if name in first else str(item.path)))
+    items.sort(key=lambda item: first.index(group(item)) if group(item) in first else len(first))
 
 
 PRACTICE = '[practice]\nsize = "small"\nseed = 11\n'

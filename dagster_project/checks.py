@@ -15,7 +15,7 @@ import duckdb
 from dagster_project.resources import night_of
 from ingestion.objects import ALL_OBJECTS, RawObject
 from salesops import duplicates, freshness
-from salesops.config import Settings
+from salesops.config import DuplicatesRule, Settings
 from salesops.freshness import ObjectAge
 from salesops.night import Night
 from salesops.publication import reading
@@ -164,31 +164,7 @@ def _duplicates(night: Night) -> Iterator[Finding]:
 def _who_is_who(night: Night) -> Iterator[Finding]:
     rule = night.settings.duplicates.rule("hubspot", "contacts")
     assert rule.warn_duplicate_rate is not None and rule.warn_waiting_pairs is not None
-    with night.warehouse() as connection:
-        verdict = duplicates.judge_pairs(connection, rule)
-    with duckdb.connect(str(night.data.marts)) as connection:
-        urls = dict(connection.execute(_JOINED_URLS).fetchall())
-    pairs = [
-        {
-            "records": " ".join(urls.get(key) or key for key in (pair.left_key, pair.right_key)),
-            "why": pair.explanation,
-            "channel": pair.entry_channel or "unknown",
-            "owner": pair.owner_id or "unknown",
-        }
-        for pair in verdict.new
-    ]
-    metadata: dict[str, Any] = {"new_records": verdict.record_count}
-    for name in ("channel", "owner"):
-        counts = Counter(pair[name] for pair in pairs)
-        metadata[f"new_pairs_by_{name}"] = ", ".join(f"{what} {n}" for what, n in counts.most_common()) or "none"
-    if pairs:
-        metadata["worst_offenders"] = dg.MetadataValue.table(
-            [dg.TableRecord(pair) for pair in pairs[: duplicates.WORST]]
-        )
-    level = "passed" if verdict.passed else "failed"
-    lines = [f"{pair['records']}: {pair['why']}" for pair in pairs[: duplicates.WORST]]
-    yield Finding(CONTACT_PAIRS, "has_no_new_joined_records", level, verdict.reason, rule.on_error, metadata, lines)
-
+    yield _joined_records(night, rule)
     with duckdb.connect(str(night.data.marts)) as connection:
         rate, waiting = connection.execute(
             """select duplicate_rate, review_pair_count from kpi.contact_quality
@@ -224,6 +200,33 @@ def _who_is_who(night: Night) -> Iterator[Finding]:
         on_error="flag",
         worst=[f"{text} ({lines})" for text, lines in contradictions],
     )
+
+
+def _joined_records(night: Night, rule: DuplicatesRule) -> Finding:
+    with night.warehouse() as connection:
+        verdict = duplicates.judge_pairs(connection, rule)
+    with duckdb.connect(str(night.data.marts)) as connection:
+        urls = dict(connection.execute(_JOINED_URLS).fetchall())
+    pairs = [
+        {
+            "records": " ".join(urls.get(key) or key for key in (pair.left_key, pair.right_key)),
+            "why": pair.explanation,
+            "channel": pair.entry_channel or "unknown",
+            "owner": pair.owner_id or "unknown",
+        }
+        for pair in verdict.new
+    ]
+    metadata: dict[str, Any] = {"new_records": verdict.record_count}
+    for name in ("channel", "owner"):
+        counts = Counter(pair[name] for pair in pairs)
+        metadata[f"new_pairs_by_{name}"] = ", ".join(f"{what} {n}" for what, n in counts.most_common()) or "none"
+    if pairs:
+        metadata["worst_offenders"] = dg.MetadataValue.table(
+            [dg.TableRecord(pair) for pair in pairs[: duplicates.WORST]]
+        )
+    level = "passed" if verdict.passed else "failed"
+    lines = [f"{pair['records']}: {pair['why']}" for pair in pairs[: duplicates.WORST]]
+    return Finding(CONTACT_PAIRS, "has_no_new_joined_records", level, verdict.reason, rule.on_error, metadata, lines)
 
 
 _JOINED_URLS = """

@@ -85,7 +85,7 @@ def _specs(settings: Settings) -> Iterator[dg.AssetCheckSpec]:
     for entry in _enabled(settings):
         text = f"{entry.source}.{entry.name}: extraction and newest event are no older than the company allows"
         yield dg.AssetCheckSpec(_fresh_name(entry), asset=DATA_STATUS, blocking=True, description=text)
-    if settings.is_enabled("hubspot"):
+    if any(settings.is_enabled(source) for source in duplicates.LISTED):
         text = "No more new groups of duplicate contacts since the accepted state than the rule allows"
         yield dg.AssetCheckSpec("has_no_new_duplicate_contacts", asset=CONTACTS, blocking=True, description=text)
     for name, text in WHO_IS_WHO.items():
@@ -141,24 +141,34 @@ def _age(connection: duckdb.DuckDBPyConnection, entry: RawObject, night: Night) 
 
 
 def _duplicates(night: Night) -> Iterator[Finding]:
-    if not night.settings.is_enabled("hubspot"):
+    """One finding for all CRMs, each judged by its own rule; it stops the night where one of those broken does."""
+    watched = [source for source in duplicates.LISTED if night.settings.is_enabled(source)]
+    if not watched:
         return
-    rule = night.settings.duplicates.rule("hubspot", "contacts")
     with night.warehouse() as connection:
-        verdict = duplicates.judge(connection, rule, night.settings.company.country)
-        link = _record_link(connection)
-    groups = [(g.kind, " ".join(link(i) for i in g.record_ids[:5])) for g in verdict.new[: duplicates.WORST]]
-    worst = [dg.TableRecord({"why": kind, "records": records}) for kind, records in groups]
+        rules = {source: night.settings.duplicates.rule(source, duplicates.LISTED[source].object) for source in watched}
+        country = night.settings.company.country
+        verdicts = {source: duplicates.judge(connection, rule, country, source) for source, rule in rules.items()}
+        link = _record_link(connection, night)
+    new = [group for verdict in verdicts.values() for group in verdict.new]
+    groups = [(g.kind, " ".join(link(g.source, i) for i in g.record_ids[:5])) for g in new[: duplicates.WORST]]
     metadata: dict[str, Any] = {
-        "new_groups": len(verdict.new),
-        "groups": verdict.group_count,
-        "share_of_contacts": len(verdict.new) / (verdict.contact_count or 1),
+        "new_groups": len(new),
+        "groups": sum(verdict.group_count for verdict in verdicts.values()),
+        "share_of_contacts": len(new) / (sum(verdict.contact_count for verdict in verdicts.values()) or 1),
     }
-    if worst:
+    if new:
+        worst = [dg.TableRecord({"why": kind, "records": records}) for kind, records in groups]
         metadata["worst_offenders"] = dg.MetadataValue.table(worst)
-    level = "passed" if verdict.passed else "failed"
+    broken = [source for source, verdict in verdicts.items() if not verdict.passed]
+    on_error = "block" if any(rules[source].on_error == "block" for source in broken or watched) else "flag"
+    said = broken or watched
+    reason = "; ".join(
+        f"{source}: {verdicts[source].reason}" if len(watched) > 1 else verdicts[source].reason for source in said
+    )
     lines = [f"same {kind}: {records}" for kind, records in groups]
-    yield Finding(CONTACTS, "has_no_new_duplicate_contacts", level, verdict.reason, rule.on_error, metadata, lines)
+    level = "failed" if broken else "passed"
+    yield Finding(CONTACTS, "has_no_new_duplicate_contacts", level, reason, on_error, metadata, lines)
 
 
 def _who_is_who(night: Night) -> Iterator[Finding]:
@@ -236,12 +246,21 @@ select right_source || ':contact:' || right_id, right_url from pipeline.contact_
 """
 
 
-def _record_link(connection: duckdb.DuckDBPyConnection) -> Callable[[str], str]:
-    """Contact id -> address of the record in the CRM, or the bare id while the portal is unknown."""
-    from salesops.night import portal_url
+def _record_link(connection: duckdb.DuckDBPyConnection, night: Night) -> Callable[[str, str], str]:
+    """CRM and contact id -> address of the record there, or the bare id while the CRM's own address is unknown."""
+    from salesops.night import account_url, portal_url
 
-    base = portal_url(connection)
-    return lambda record_id: f"{base}/0-1/{record_id}" if base else record_id
+    bases = {
+        "hubspot": (portal_url(connection), "/0-1/{}"),
+        "salesforce": (night.settings.sources.salesforce.record_url, "/lightning/r/{}/view"),
+        "pipedrive": (account_url(connection), "/person/{}"),
+    }
+
+    def link(source: str, record_id: str) -> str:
+        base, path = bases.get(source, ("", ""))
+        return base + path.format(record_id) if base else record_id
+
+    return link
 
 
 def _balances(night: Night) -> Iterator[Finding]:

@@ -380,6 +380,8 @@ class Duplicates(DuplicatesRule):
     """The rule of the duplicate gate; `[duplicates.<source>.<object>]` overrides it."""
 
     hubspot: dict[str, DuplicatesRule] = {}
+    salesforce: dict[str, DuplicatesRule] = {}
+    pipedrive: dict[str, DuplicatesRule] = {}
     spreadsheets: dict[str, DuplicatesRule] = {}
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ Pairs, of the night that was built: living records that the matching engine made
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,56 @@ _BASELINE = """create table if not exists raw.duplicate_baseline
 
 Row = tuple[str, int, datetime, str]
 PAIRS = "pairs"  # the row of a baseline that holds pairs too
+WATCHED = (
+    "contacts of "  # the rows of a baseline that say whose contacts it holds; one without such rows holds HubSpot's
+)
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """Where a CRM's contacts lie. `fields`: e-mail, telephone, mobile one, first and last name of a payload, in SQL."""
+
+    object: str
+    fields: str
+    employers: str
+
+    def table(self, source: str) -> str:
+        return f"raw.{source}__{self.object}"
+
+
+def _texts(*paths: str) -> str:
+    return f"json_extract_string(payload, [{', '.join(repr('$.' + path) for path in paths)}])"
+
+
+def _in_list(name: str, mark: str, value: str, otherwise: str) -> str:
+    """The value of the first entry of a payload's list whose `mark` is `value`."""
+    entries = f"json_extract(payload, '$.{name}[*]')"
+    marked = f"list_filter({entries}, lambda entry: (entry ->> '$.{mark}') = '{value}')[1]"
+    return f"(coalesce({marked}, {otherwise.format(entries)}) ->> '$.value')"
+
+
+_NAMED = (
+    "select record_id as from_id, json_extract_string(payload, '$.{}') as company_id from newest where not is_deleted"
+)
+LISTED = {
+    "hubspot": _Listed(
+        "contacts",
+        _texts(*(f"properties.{name}" for name in ("email", "phone", "mobilephone", "firstname", "lastname"))),
+        """select from_id, to_id as company_id
+    from raw.hubspot__contacts_companies_links
+    qualify row_number() over (partition by from_id, to_id, type_id order by landed_at desc, batch_id desc) = 1
+        and not is_deleted""",
+    ),
+    "salesforce": _Listed(
+        "contacts", _texts("Email", "Phone", "MobilePhone", "FirstName", "LastName"), _NAMED.format("AccountId")
+    ),
+    "pipedrive": _Listed(
+        "persons",
+        f"""[{_in_list("emails", "primary", "true", "{}[1]")}, {_in_list("phones", "primary", "true", "{}[1]")},
+            {_in_list("phones", "label", "mobile", "null")}, payload ->> '$.name', '']""",
+        _NAMED.format("org_id"),
+    ),
+}
 
 # What sales ops ruled the same is no duplicate that came in.
 _PAIRS = """
@@ -42,10 +92,8 @@ order by coalesce(later.created_at, later.known_from) desc, pairs.left_key, pair
 
 _GROUPS = """
 with newest as (
-    select record_id, is_deleted, json_extract_string(payload, [
-            '$.properties.email', '$.properties.phone', '$.properties.mobilephone',
-            '$.properties.firstname', '$.properties.lastname']) as p
-    from raw.hubspot__contacts
+    select record_id, is_deleted, payload, {fields} as p
+    from {table}
     qualify row_number() over (partition by record_id order by version_at desc, landed_at desc, batch_id desc) = 1
 ),
 contacts as (
@@ -69,10 +117,7 @@ keyed as (
     where length(phone) > 7 and name <> ''
 ),
 employers as (
-    select from_id, to_id as company_id
-    from raw.hubspot__contacts_companies_links
-    qualify row_number() over (partition by from_id, to_id, type_id order by landed_at desc, batch_id desc) = 1
-        and not is_deleted
+    {employers}
 ),
 shared_employer as (
     select distinct kind, value
@@ -80,8 +125,8 @@ shared_employer as (
     where kind = 'email'
     group by kind, value, company_id having count(*) > 1
 )
-select kind, md5(kind || ':' || value) as group_hash, list_sort(list(record_id)) as record_ids,
-    bool_or(shared_employer.value is not null) as is_inside_company
+select '{source}', kind, md5('{prefix}' || kind || ':' || value) as group_hash,
+    list_sort(list(record_id)) as record_ids, bool_or(shared_employer.value is not null) as is_inside_company
 from keyed left join shared_employer using (kind, value)
 group by kind, value having count(*) > 1
 order by len(record_ids) desc, group_hash
@@ -92,6 +137,7 @@ order by len(record_ids) desc, group_hash
 class Group:
     """Contacts that look like one person. `record_ids` are the CRM's own."""
 
+    source: str
     kind: str
     group_hash: str
     record_ids: list[str]
@@ -133,25 +179,38 @@ class Verdict:
     has_baseline: bool
 
 
-def find_groups(connection: duckdb.DuckDBPyConnection, country: str) -> list[Group]:
-    """All groups, largest first. `country` completes phone numbers without a country code."""
+def find_groups(
+    connection: duckdb.DuckDBPyConnection, country: str, sources: Iterable[str] = tuple(LISTED)
+) -> list[Group]:
+    """All groups of these CRMs, the largest of each first. `country` completes phone numbers without a country code."""
     import phonenumbers
 
     from analysis.matching.engine import words
 
     code = str(phonenumbers.country_code_for_region(country) or "")
     parameters = {"calling_code": code, "shared_mailboxes": words("role_mailboxes")}
-    return [Group(*row) for row in connection.execute(_GROUPS, parameters).fetchall()]
+    groups = []
+    for source in sources:
+        listed = LISTED[source]
+        prefix = "" if source == "hubspot" else f"{source}:"  # its hashes are those of before other CRMs were watched
+        query = _GROUPS.format(
+            source=source, prefix=prefix, table=listed.table(source), fields=listed.fields, employers=listed.employers
+        )
+        groups += [Group(*row) for row in connection.execute(query, parameters).fetchall()]
+    return groups
 
 
-def judge(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule, country: str) -> Verdict:
-    """Compare with the accepted baseline. Without one everything is inherited, and passes."""
-    groups = find_groups(connection, country)
+def judge(
+    connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule, country: str, source: str = "hubspot"
+) -> Verdict:
+    """Compare a CRM's contacts with the accepted baseline. Where it holds none of them they are inherited, and pass."""
+    groups = find_groups(connection, country, [source])
     accepted = _baseline(connection)
-    counted = connection.execute("select count(distinct record_id) from raw.hubspot__contacts").fetchone()
+    table = LISTED[source].table(source)
+    counted = connection.execute(f"select count(distinct record_id) from {table}").fetchone()
     contact_count = counted[0] if counted else 0
-    if accepted is None:
-        reason = f"{len(groups)} groups found; they become the accepted baseline with the first publication"
+    if accepted is None or source not in _watched(accepted):
+        reason = f"{len(groups)} groups found; they become the accepted baseline with the next publication"
         return Verdict(True, reason, [], len(groups), contact_count, False)
     new = [group for group in groups if len(group.record_ids) > accepted.get(group.group_hash, 1)]
     assert rule.max_new_shared_emails is not None
@@ -173,7 +232,8 @@ def judge_pairs(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule) -> 
     if accepted is None or PAIRS not in accepted:
         reason = f"{len(pairs)} pairs joined; they become the accepted baseline with the next publication"
         return PairVerdict(True, reason, [], 0)
-    new = [pair for pair in pairs if pair.pair_hash not in accepted]
+    inherited = LISTED.keys() - _watched(accepted)
+    new = [pair for pair in pairs if pair.pair_hash not in accepted and not inherited.intersection(_sources_of(pair))]
     count = len({pair.later_key for pair in new})
     counted = connection.execute("select count(*) from matching.int_matching__contacts").fetchone()
     allowed = _allowed(rule, counted[0] if counted else 0)
@@ -186,35 +246,58 @@ def _allowed(rule: DuplicatesRule, contact_count: int) -> int:
     return max(rule.max_new_groups, int(rule.max_new_rate * contact_count))
 
 
-def were_read(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether contacts were ever read: an accepted state without them would call every inherited duplicate new."""
-    query = (
-        "select 1 from raw.sync_state where (source, object) = ('hubspot', 'contacts') and last_success_at is not null"
-    )
-    return connection.execute(query).fetchone() is not None
+def read_from(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """CRMs whose contacts were ever read: an accepted state without them would call every inherited duplicate new."""
+    listed = connection.execute(
+        "select source, object from raw.sync_state where last_success_at is not null"
+    ).fetchall()
+    return {source for source, name in listed if source in LISTED and LISTED[source].object == name}
 
 
 def inherit(connection: duckdb.DuckDBPyConnection, country: str, now: datetime) -> bool:
     """Accept what no state was accepted for yet; whether that was all of it.
 
-    A state of before there were pairs gets the pairs, and its groups stay as they were accepted.
+    A state of before there were pairs gets the pairs, and its groups stay as they were accepted; one of before a CRM
+    was read gets that CRM's groups, and the pairs in which a record of it is.
     """
     accepted = _baseline(connection)
     if accepted is None:
         accept(connection, find_groups(connection, country), "first publication", now)
-    elif PAIRS not in accepted:
+        return True
+    if PAIRS not in accepted:
         _insert(connection, _pair_rows(connection, "first publication with pairs", now))
-    return accepted is None
+    if added := read_from(connection) - _watched(accepted):
+        note = f"first publication with {', '.join(sorted(added))}"
+        groups = find_groups(connection, country, sorted(added))
+        pairs = [pair for pair in _joined_pairs(connection) if added.intersection(_sources_of(pair))]
+        rows = [(pair.pair_hash, 2, now, note) for pair in pairs if PAIRS in accepted]
+        _insert(connection, [*_group_rows(groups, added | _watched(accepted), note, now), *rows])
+    return False
 
 
 def accept(connection: duckdb.DuckDBPyConnection, groups: Sequence[Group], note: str, now: datetime) -> None:
     """Make `groups`, and the pairs that the last build joined, the accepted state."""
-    rows = [(group.group_hash, len(group.record_ids), now, note) for group in groups]
+    rows = _group_rows(groups, read_from(connection), note, now)
     connection.execute("begin")
     connection.execute(_BASELINE)
     connection.execute("delete from raw.duplicate_baseline")
     _insert(connection, [*rows, *_pair_rows(connection, note, now)])
     connection.execute("commit")
+
+
+def _group_rows(groups: Sequence[Group], watched: set[str], note: str, now: datetime) -> list[Row]:
+    rows = [(group.group_hash, len(group.record_ids), now, note) for group in groups]
+    return rows + [(WATCHED + source, 0, now, note) for source in sorted(watched)]
+
+
+def _watched(accepted: dict[str, int]) -> set[str]:
+    """CRMs whose contacts the accepted state holds."""
+    named = {key.removeprefix(WATCHED) for key in accepted if key.startswith(WATCHED)}
+    return named or {"hubspot"}
+
+
+def _sources_of(pair: Pair) -> set[str]:
+    return {key.partition(":")[0] for key in (pair.left_key, pair.right_key)}
 
 
 def _pair_rows(connection: duckdb.DuckDBPyConnection, note: str, now: datetime) -> list[Row]:

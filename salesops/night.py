@@ -108,7 +108,7 @@ class Night:
         from salesops import duplicates
 
         with self.warehouse() as connection:
-            if duplicates.were_read(connection):
+            if duplicates.read_from(connection):
                 country = self.settings.company.country
                 self.baseline_was_set = duplicates.inherit(connection, country, self.clock.now())
 

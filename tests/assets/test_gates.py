@@ -161,9 +161,16 @@ def test_freshness_looks_at_events_up_to_the_as_of_instant(night):
 
 def test_a_new_duplicate_is_shown_by_its_page_in_the_crm_that_it_is_in(night):
     """A pair may have a record of each CRM; the link is that of its own, and the bare key where no page is known."""
+    from ingestion import landing
+
     keys = ["hubspot:contact:1", "salesforce:contact:003"]
     with duckdb.connect(str(night.data.warehouse)) as connection:
-        connection.execute("create schema matching; create schema raw")
+        landing.prepare(connection)
+        connection.execute("create schema matching")
+        connection.execute(
+            "insert into raw.sync_state (source, object, state, last_success_at) values"
+            " ('hubspot', 'contacts', 'ok', now()), ('salesforce', 'contacts', 'ok', now())"
+        )
         connection.execute(
             "create table matching.int_matching__contact_records as select unnest(?) as record_key, 'FORM' as"
             " entry_channel, '7' as owner_id, now() as created_at, now() as known_from",

@@ -135,12 +135,12 @@ def test_accepting_replaces_the_state_and_keeps_the_note(raw):
 
 
 def test_contacts_that_were_never_read_make_no_accepted_state(raw):
-    assert not duplicates.were_read(raw)
+    assert not duplicates.read_from(raw)
     raw.execute(
         "insert into raw.sync_state (source, object, state, last_success_at) values ('hubspot', 'contacts', 'ok', ?)",
         [NOW],
     )
-    assert duplicates.were_read(raw)
+    assert duplicates.read_from(raw) == {"hubspot"}
 
 
 def joined(raw, *pairs: tuple[int, int]) -> None:
@@ -191,3 +191,65 @@ def test_a_state_of_before_there_were_pairs_gets_them_and_keeps_its_groups(raw):
     assert [pair.later_key for pair in duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new] == ["hubspot:contact:4"]
     raw.execute("delete from raw.duplicate_baseline")
     assert duplicates.inherit(raw, "SE", NOW) and judge(raw).new == []
+
+
+def landed(raw, source: str, table: str, record_id: str, payload: dict) -> None:
+    values = [record_id, NOW, False, json.dumps(payload), record_id, 1, NOW]
+    raw.execute(f"insert into raw.{source}__{table} values (?, ?, ?, ?, ?, ?, ?)", values)
+    raw.execute(
+        "insert or replace into raw.sync_state (source, object, state, last_success_at) values (?, ?, 'ok', ?)",
+        [source, table, NOW],
+    )
+
+
+def person(raw, record_id: str, mail: str, org: int = 1, **more) -> None:
+    emails = [{"value": "old@firma.se", "primary": False}, {"value": mail, "primary": True}]
+    landed(raw, "pipedrive", "persons", record_id, {"emails": emails, "org_id": org, "name": "Åsa Öberg", **more})
+
+
+def test_contacts_of_every_crm_are_watched_each_among_its_own(raw):
+    contact(raw, 1, email="a@firma.se")
+    for number, mail in enumerate(["a@firma.se", "A@firma.se", "b@firma.se"]):
+        landed(raw, "salesforce", "contacts", f"003{number}", {"Email": mail, "AccountId": "001"})
+    person(raw, "1", "c@firma.se", 1)
+    person(raw, "2", "C@firma.se", 2)
+    mobile = [{"value": "08-1", "primary": True}, {"value": "070-123 45 67", "label": "mobile", "primary": False}]
+    person(raw, "3", "d@firma.se", 3, phones=mobile)
+    person(raw, "4", "e@firma.se", 3, phones=[{"value": "+46701234567", "primary": True}])
+    found = [(g.source, g.kind, g.record_ids, g.is_inside_company) for g in duplicates.find_groups(raw, "SE")]
+    assert sorted(found) == [
+        ("pipedrive", "email", ["1", "2"], False),
+        ("pipedrive", "phone and name", ["3", "4"], False),
+        ("salesforce", "email", ["0030", "0031"], True),
+    ]
+
+
+def test_what_a_further_crm_brings_on_its_first_night_is_inherited_and_then_watched(raw):
+    contact(raw, 1, email="a@firma.se")
+    accepted(raw)
+    person(raw, "1", "c@firma.se")
+    person(raw, "2", "c@firma.se")
+    verdict = duplicates.judge(raw, DUPLICATES_DEFAULTS, "SE", "pipedrive")
+    assert verdict.passed and not verdict.has_baseline
+    assert not duplicates.inherit(raw, "SE", NOW)
+    assert duplicates.judge(raw, DUPLICATES_DEFAULTS, "SE", "pipedrive").new == []
+    person(raw, "3", "d@firma.se")
+    person(raw, "4", "d@firma.se")
+    verdict = duplicates.judge(raw, DUPLICATES_DEFAULTS, "SE", "pipedrive")
+    assert [group.record_ids for group in verdict.new] == [["3", "4"]] and not verdict.passed
+    contact(raw, 2, email="a@firma.se")
+    assert [group.record_ids for group in judge(raw).new] == [["1", "2"]], "HubSpot's were watched all the time"
+
+
+def test_pairs_with_a_record_of_a_crm_that_is_new_are_inherited(raw):
+    accepted(raw)
+    joined(raw, (1, 2))
+    raw.execute(
+        """update matching.int_matching__contact_pairs set left_key = 'pipedrive:contact:1';
+           update matching.int_matching__contact_records set record_key = 'pipedrive:contact:1'
+           where record_key = 'hubspot:contact:1'"""
+    )
+    person(raw, "1", "c@firma.se")
+    assert duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new == []
+    assert not duplicates.inherit(raw, "SE", NOW)
+    assert duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new == []

@@ -73,7 +73,7 @@ SPREADSHEETS = tuple(
     RawObject("spreadsheets", name)
     for name in (
         *("deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates"),
-        "rulings",
+        *("rulings", "firmographics", "technographics", "company_signals"),
     )
 )
 

@@ -37,14 +37,30 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 Type = Literal["text", "date", "decimal", "integer", "boolean"]
+Kind = Literal[
+    "deals",
+    "companies",
+    "products",
+    "owners",
+    "activities",
+    "targets",
+    "contracts",
+    "exchange_rates",
+    "rulings",
+    "firmographics",
+    "technographics",
+    "company_signals",
+]
 
+# a line about a company from outside: whose it is, and how much it is worth
+ABOUT = ("legal_id", "company", "domain", "country", "source", "observed_at", "valid_from", "confidence")
 FIELDS: dict[str, tuple[str, ...]] = {
     "deals": (
         *("deal_id", "name", "owner", "owner_email", "company", "contact_email", "product", "stage", "life_state"),
         *("pipeline", "amount", "currency", "created_date", "sao_date", "close_date", "closed_date"),
         *("order_type", "lead_source", "loss_reason", "list_value", "cost"),
     ),
-    "companies": ("company_id", "name", "domain", "industry", "employees", "revenue", "country", "parent"),
+    "companies": ("company_id", "name", "domain", "industry", "employees", "revenue", "country", "parent", "legal_id"),
     "products": ("product_id", "name", "series", "price"),
     "owners": ("owner_id", "name", "email", "team", "manager", "country", "start_date", "end_date"),
     "activities": (
@@ -55,6 +71,13 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "contracts": ("contract_id", "company", "deal_id", "start_date", "end_date", "arr", "currency"),
     "exchange_rates": ("rate_date", "currency", "kind", "rate", "units"),
     "rulings": ("left_record", "right_record", "ruling", "ruled_by", "ruled_at", "reason"),
+    "firmographics": (
+        *ABOUT,
+        *("legal_name", "industry_code", "industry", "employees", "revenue", "currency", "status", "parent"),
+        "founded_date",
+    ),
+    "technographics": (*ABOUT, "product", "category", "first_seen", "last_seen"),
+    "company_signals": (*ABOUT, "signal", "detail", "expires_at"),
 }
 ID_FIELD = {
     "deals": "deal_id",
@@ -67,7 +90,9 @@ ID_FIELD = {
 TYPES: dict[str, Type] = {
     **dict.fromkeys(("created_date", "sao_date", "close_date", "closed_date", "start_date", "end_date"), "date"),
     **dict.fromkeys(("date", "next_step_date", "month", "valid_from", "rate_date", "ruled_at"), "date"),
+    **dict.fromkeys(("observed_at", "expires_at", "first_seen", "last_seen", "founded_date"), "date"),
     **dict.fromkeys(("amount", "list_value", "cost", "revenue", "price", "target", "arr", "rate", "units"), "decimal"),
+    "confidence": "decimal",
     "employees": "integer",
 }
 ALLOWED = {
@@ -77,6 +102,11 @@ ALLOWED = {
     "direction": ("inbound", "outbound"),
     "kind": ("day", "plan"),
     "ruling": ("same", "different", "keep_apart"),
+    "status": ("active", "bankrupt", "winding_up", "ceased"),
+    "signal": (
+        *("new_executive", "funding", "hiring", "expansion", "technology_change", "visit_intent", "address_change"),
+        *("bankruptcy", "winding_up", "ceased"),
+    ),
 }
 
 
@@ -111,9 +141,7 @@ class Mapping(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     digest: str = ""
-    object: Literal[
-        "deals", "companies", "products", "owners", "activities", "targets", "contracts", "exchange_rates", "rulings"
-    ]
+    object: Kind
     description: str = ""
     files: Texts = Field(min_length=1)
     sheet: str | None = None

@@ -138,6 +138,7 @@ class Night:
             "contracts_from_line_items": self.settings.contracts.from_line_items,
             "deal_properties": config.DEAL_PROPERTIES | self.settings.sources.hubspot.deal_properties,
             "crms": crms,
+            "company_number_fields": self.settings.sources.registries.fields,
             "hubspot_record_url": record_url,
             "salesforce_fields": self.settings.sources.salesforce.all_fields,
             "pipedrive_fields": self.settings.sources.pipedrive.all_fields,

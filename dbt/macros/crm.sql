@@ -9,7 +9,7 @@
         'hubspot': {
             'name': 'HubSpot',
             'entities': [
-                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'lead_pipeline_stages', 'companies', 'companies_history', 'contacts',
+                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'lead_pipeline_stages', 'companies', 'company_numbers', 'companies_history', 'contacts',
                 'contacts_history', 'deals', 'deals_landed', 'deals_history', 'leads', 'leads_history', 'line_items', 'activities', 'links', 'fields',
                 'problems'
             ],

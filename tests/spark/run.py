@@ -138,10 +138,11 @@ def build_on_duckdb(scratch: Path, variables: str, select: list[str] | None) -> 
     command += ["--select", *select] if select else []
     subprocess.run([*command, *dbt_options(scratch, "dev", variables)], env=environment, cwd=ROOT / "dbt", check=True)
     # Spark runs no Python model: it is given what the engine found
-    matches = parquet_of(scratch, "matching", "int_matching__matches")
-    matches.mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(scratch / "warehouse.duckdb"), read_only=True) as connection:
-        connection.execute(f"copy matching.int_matching__matches to '{matches}/data.parquet'")
+        for model in ("int_matching__matches", "int_matching__enriched_matches"):
+            found = parquet_of(scratch, "matching", model)
+            found.mkdir(parents=True, exist_ok=True)
+            connection.execute(f"copy matching.{model} to '{found}/data.parquet'")
 
 
 def build_on_spark(scratch: Path, variables: str, select: list[str] | None, with_unit_tests: bool) -> list[str]:

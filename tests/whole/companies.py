@@ -6,6 +6,7 @@ import json
 import random
 from datetime import datetime, timedelta
 
+from sandbox.registers import legal_id
 from tests.whole.project import AS_OF, Company, Fact, Record
 
 BEGIN = AS_OF - timedelta(days=500)
@@ -47,16 +48,18 @@ def anyones(seed: int, deals: int = 24, merges: bool = True) -> Company:
 
     for number in range(6):
         created = moment(BEGIN, 200)
+        home = {4: "Norway", 5: "Finland"}.get(number, "Sweden")
         company.add(
             "companies",
             f"c{number}",
             created,
             name=f"Firm {number} AB",
             domain=f"firm{number}.se",
-            country=dice.choice(["Sweden", "Finland", None]),
+            country=dice.choice([home, home, "Denmark"] if number < 4 else [home]),
             industry=dice.choice(["COMPUTER_SOFTWARE", "RETAIL", None]),
             numberofemployees=dice.choice(["5", "80", "4000", None]),
             segment=dice.choice(["SMB", "ENT", None]),
+            organisation_number=legal_id(home, number),
         )
         if dice.random() < 0.5:
             company.set("companies", f"c{number}", moment(created, 300), segment="MID", numberofemployees="300")
@@ -87,6 +90,7 @@ def anyones(seed: int, deals: int = 24, merges: bool = True) -> Company:
     _activities(company, dice, moment, deals, end)
     _leads(company, dice, moment)
     _sheets(company, dice)
+    _enrichment(company, random.Random(seed), end)
     ends = [id for id in (f"d{number}" for number in range(deals)) if dice.random() < 0.12]
     for id in ends:
         record = company.records["deals", id]
@@ -263,6 +267,29 @@ def _sheets(company: Company, dice: random.Random) -> None:
         company.sheets.append(("exchange_rates", f"EUR {rated}", saved, fields))
 
 
+def _enrichment(company: Company, dice: random.Random, end: datetime) -> None:
+    """What others say of the companies, by number: some lines say when it was observed, some from when it is true."""
+    for number in range(40):
+        saved = BEGIN + (end - BEGIN) * dice.random()
+        about: dict[str, str | None] = {"legal_id": legal_id("Sweden", number % 4), "country": "SE", "source": "Vainu"}
+        if dice.random() < 0.5:
+            about["observed_at"] = (saved - timedelta(days=dice.randrange(90))).date().isoformat()
+        if dice.random() < 0.5:
+            about["valid_from"] = (saved - timedelta(days=dice.randrange(400))).date().isoformat()
+        kind, fields = dice.choice(
+            [
+                ("firmographics", {"employees": dice.choice(["3", "60", "900", None]), "status": "active"}),
+                ("technographics", {"product": dice.choice(["Shopify", "SAP"]), "first_seen": "2025-06-01"}),
+                ("company_signals", {"signal": dice.choice(["funding", "hiring"]), "detail": str(number)}),
+            ]
+        )
+        company.sheets.append((kind, f"e{number}", saved, about | fields))
+    for country, number in (("norway", legal_id("Norway", 4)), ("finland", legal_id("Finland", 5))):
+        for _ in range(3):
+            said = {"navn": "FIRM", "konkurs": dice.random() < 0.5, "antallAnsatte": dice.randrange(5, 400)}
+            company.entries.append((country, number, BEGIN + (end - BEGIN) * dice.random(), said))
+
+
 def day(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT12:00:00.000Z")
 
@@ -289,7 +316,22 @@ def garbled(company: Company, after: datetime, seed: int) -> Company:
         "{}",
         "ENT",
     ]
-    other = Company({}, [sheet for sheet in company.sheets if sheet[2] <= after])
+    other = Company(
+        {},
+        [sheet for sheet in company.sheets if sheet[2] <= after],
+        [entry for entry in company.entries if entry[2] <= after],
+    )
+    for kind, key, _, fields in company.sheets:
+        if kind in ("firmographics", "technographics", "company_signals"):
+            later = {
+                name: dice.choice(nonsense) for name in ("employees", "product", "first_seen", "valid_from", "detail")
+            }
+            day_after = (after + timedelta(days=dice.randrange(2, 9))).date().isoformat()
+            told = fields | later | {"observed_at": dice.choice([None, day_after])}
+            other.sheets.append((kind, key, after + timedelta(hours=dice.randrange(1, 200)), told))
+    for country, number, _, _ in company.entries:
+        at = after + timedelta(hours=dice.randrange(1, 200))
+        other.entries.append((country, number, at, {"navn": "Nonsense", "konkurs": True}))
     for key, record in company.records.items():
         facts = [
             fact if fact.at <= after else Fact(fact.at, fact.name, dice.choice(nonsense), "13") for fact in record.facts

@@ -96,6 +96,9 @@ class Company:
     sheets: list[tuple[str, str, datetime, dict[str, str | None]]] = field(
         default_factory=list
     )  # object, key, saved, fields
+    entries: list[tuple[str, str, datetime, dict[str, Any]]] = field(
+        default_factory=list
+    )  # register, number, when it came to be so, what it says
 
     def add(self, kind: str, id: str, created: datetime, links: Any = (), by: str = "7", **values: str | None) -> None:
         facts = tuple(Fact(created, name, value, by) for name, value in values.items())
@@ -345,3 +348,8 @@ def _land(
             body = {"cells": {}, "corrected": {}, "fields": fields, "file": f"{kind}.csv", "row": 2, "sheet": None}
             text = json.dumps(body, sort_keys=True)
             rows[f"spreadsheets__{kind}"].append([key, saved, False, text, str(hash(text)), batch, night])
+    for register, number, at, says in company.entries:
+        if at <= night and ("entry", register, number, at) not in landed:
+            landed["entry", register, number, at] = True
+            text = json.dumps(says, sort_keys=True)
+            rows[f"registries__{register}"].append([number, at, False, text, str(hash(text)), batch, night])

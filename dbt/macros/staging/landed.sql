@@ -14,8 +14,10 @@
             'deals', 'persons', 'organizations', 'activities', 'leads', 'notes', 'deal_products', 'products', 'pipelines', 'stages', 'users', 'teams',
             'deal_fields', 'person_fields', 'organization_fields', 'activity_types', 'account_info'
         ],
-        'spreadsheets': ['deals', 'companies', 'products', 'owners', 'activities', 'targets', 'contracts', 'exchange_rates', 'rulings'],
+        'spreadsheets': ['deals', 'companies', 'products', 'owners', 'activities', 'targets', 'contracts', 'exchange_rates', 'rulings',
+            'firmographics', 'technographics', 'company_signals'],
         'exchange_rates': ['reference_rates'],
+        'registries': ['norway', 'finland'],
     }) }}
 {%- endmacro %}
 

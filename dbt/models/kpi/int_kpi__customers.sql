@@ -1,7 +1,8 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per customer with a countable contract: what acquired it, which is its first contract and the deal behind that one
 select
-    firsts.customer_key, firsts.start_date as first_date, contracts.deal_key, contracts.acquiring_owner_key as owner_key,
+    firsts.customer_key, firsts.start_date as first_date, contracts.company_key,
+    coalesce(deals.closed_at, {{ local_midnight('firsts.start_date') }}) as won_at, contracts.deal_key, contracts.acquiring_owner_key as owner_key,
     coalesce(owners.name, owners.email, contracts.acquiring_owner_key) as owner, contracts.acquiring_team as team,
     contracts.segment_at_win as segment, contracts.industry_at_win as industry, contracts.employees_band_at_win as employees_band,
     contracts.country_at_win as country, contracts.source_at_win as source, contracts.discount_band,

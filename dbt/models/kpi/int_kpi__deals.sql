@@ -48,6 +48,7 @@ select
     dated.margin_share,
     dated.booking_date,
     dated.sao_date,
+    dated.created_at,
     dated.closed_at,
     dated.first_observed_at,
     dated.lost_from_stage,

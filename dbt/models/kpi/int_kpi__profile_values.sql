@@ -4,14 +4,35 @@
 -- variance of the logarithm is there all the same, for the interval. Parts are taken as independent; GRR is a share of yearly value, so its Wilson
 -- interval is that of as many customers as would weigh alike, and the factor's variance is read off the factor at both of its ends.
 {%- set keys = ['period', 'dimension', 'member'] %}
+{%- set measures = ['kind', 'day', 'entry_days', 'won', 'lost', 'still_open', 'decided_won', 'acv', 'won_days', 'margin_weight', 'margin', 'opening', 'kept'] %}
 with periods as (
     select * from {{ text_rows([['recent', 'recent'], ['previous', 'previous'], ['both', 'recent'], ['both', 'previous']], ['period', 'held']) }} as periods
 ),
 
+facts as (
+    select * from {{ ref('int_kpi__profile_facts') }}
+),
+
+-- what was true of a company and known of it when the fact's deal was made or won; of these it may have had several, each a member
+traits as (
+    select distinct moments.company_key, moments.moment_at, traits.dimension, traits.member
+    from (select distinct company_key, moment_at from facts) as moments
+    inner join {{ ref('int_kpi__company_traits') }} as traits on moments.company_key = traits.company_key
+        and moments.moment_at >= traits.known_true_from and (moments.moment_at < traits.true_to or traits.true_to is null)
+),
+
+cells as (
+    select * from {{ profile_cells('facts', ['period as held'] + measures) }} as cells
+    union all
+    select dimensions.dimension, coalesce(traits.member, 'unknown'), traits.member is not null, facts.period, facts.{{ measures | join(', facts.') }}
+    from facts
+    cross join (select distinct dimension from {{ ref('int_kpi__company_traits') }}) as dimensions
+    left join traits on facts.company_key = traits.company_key and facts.moment_at = traits.moment_at and dimensions.dimension = traits.dimension
+),
+
 members as (
     select cells.*, periods.period
-    from {{ profile_cells(ref('int_kpi__profile_facts'), ['period as held', 'kind', 'day', 'entry_days', 'won', 'lost', 'still_open', 'decided_won', 'acv', 'won_days',
-        'margin_weight', 'margin', 'opening', 'kept']) }} as cells
+    from cells
     inner join periods on cells.held = periods.held
 ),
 

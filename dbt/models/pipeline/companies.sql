@@ -29,12 +29,15 @@ select
     cast(banded.company_key as string) as company_key,
     cast(banded.name as string) as name,
     cast(banded.domain as string) as domain,
+    cast(enrichment.legal_id as string) as legal_id,
     cast(banded.industry as string) as industry,
     cast({{ segment_of('banded.employees_band', 'banded.industry') }} as string) as segment,
     cast(banded.employees as bigint) as employees,
     cast(banded.employees_band as string) as employees_band,
     cast(banded.country as string) as country,
     cast({{ in_base('banded.revenue', 'banded.currency', 'rates.rate_to_base') }} as decimal(18, 2)) as revenue_base,
+    cast(enrichment.technologies as string) as technologies,
+    enrichment.enriched_at,
     cast(banded.owner_key as string) as owner_key,
     cast(members.source_ids as string) as source_ids,
     cast(banded.record_count as bigint) as record_count,
@@ -43,4 +46,5 @@ select
     banded.known_from
 from banded
 inner join members on banded.company_key = members.company_key
+left join {{ ref('int_pipeline__company_enrichment') }} as enrichment on banded.company_key = enrichment.company_key
 left join {{ ref('exchange_rates') }} as rates on {{ rate_of('rates', 'banded.currency', as_of_date()) }}

@@ -1,7 +1,8 @@
--- I11: the members of a dimension of one part sum to the company; decided deals are those of win_rate, yearly values those of retention, of the same periods
+-- I11: the members of a dimension of one part (not technology and signal: a company has several) sum to the company
+-- decided deals are those of win_rate, yearly values those of retention, of the same periods
 {%- set quarter = fiscal_quarter_start(as_of_date()) %}
 with profiles as (
-    select * from {{ ref('customer_profile') }} where dimension not like '% x %'
+    select * from {{ ref('customer_profile') }} where dimension not like '% x %' and dimension not in ('technology', 'signal')
 ),
 
 decided as (

@@ -1,0 +1,144 @@
+"""What registers and enrichment sheets say reaches its company, from when it was known on, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.whole.companies import BEGIN, anyones, basic
+from tests.whole.conftest import NIGHTS
+from tests.whole.project import AS_OF, Company
+
+EARLY, LATE = AS_OF - timedelta(days=300), AS_OF - timedelta(days=50)
+NUMBERS = {"NO": "923609016", "FI": "01120389", "SE": "5560160680"}  # well known ones
+TABLES = ("company_attributes", "company_technologies", "company_signals")
+ADDED = ("legal_id", "technologies", "enriched_at")
+
+
+def line(**fields: str) -> dict[str, Any]:
+    """A line of a sheet as the reader lands it."""
+    return {"source": "Vainu"} | fields
+
+
+def unit(name: str = "NORDLYS AS", employees: int | None = 60, **says: Any) -> dict[str, Any]:
+    """An entry of Norway's register."""
+    found = {
+        "organisasjonsnummer": NUMBERS["NO"],
+        "navn": name,
+        "naeringskode1": {"kode": "62.100", "beskrivelse": "Programmeringstjenester"},
+        "harRegistrertAntallAnsatte": True,
+        "hjemmeside": "www.nordlys.no",
+        "forretningsadresse": {"adresse": ["Storgata 1"], "postnummer": "0155", "poststed": "OSLO"},
+        "stiftelsesdato": "1972-06-14",
+        "konkurs": False,
+    }
+    return found | ({"antallAnsatte": employees} if employees is not None else {}) | says
+
+
+def three() -> Company:
+    """One company with its number, two that are told by name and domain."""
+    company = basic()
+    company.add(
+        *("companies", "c1", BEGIN),
+        **{"name": "Nordlys", "domain": "nordlys.no", "country": "Norway", "organisation_number": "NO 923 609 016 MVA"},
+    )
+    company.add("companies", "c2", BEGIN, name="Solros Bageri AB", domain="solros.se", country="Sweden")
+    company.add("companies", "c3", BEGIN, name="Kuusi Metsä Oy", domain="kuusimetsa.fi", country="Finland")
+    return company
+
+
+@pytest.fixture
+def ask(project):
+    def built(company: Company, sql: str, **instants: datetime) -> list[tuple]:
+        connection = project.build(company, NIGHTS, **instants)
+        assert project.failures(connection) == {}
+        return connection.execute(f"use marts; {sql}").fetchall()
+
+    return built
+
+
+def test_an_entry_is_found_by_number_and_its_values_follow_each_other(ask):
+    company = three()
+    company.entries = [
+        ("norway", NUMBERS["NO"], EARLY, unit()),
+        ("norway", NUMBERS["NO"], LATE, unit(employees=None, konkurs=True, konkursdato="2026-05-01")),
+    ]
+    rows = ask(
+        company,
+        """select company_key, attribute, value, valid_from, valid_to, matched_by from pipeline.company_attributes
+           where attribute in ('employees', 'employees_band', 'status', 'industry_code') order by 2, 4""",
+    )
+    assert [row[:5] for row in rows] == [
+        ("hubspot:company:c1", "employees", "60", EARLY, LATE),
+        ("hubspot:company:c1", "employees_band", "50-249", EARLY, LATE),
+        ("hubspot:company:c1", "employees_band", "1-9", LATE, None),  # withheld: one to four, never none
+        ("hubspot:company:c1", "industry_code", "62.100", EARLY, None),
+        ("hubspot:company:c1", "status", "active", EARLY, LATE),
+        ("hubspot:company:c1", "status", "bankrupt", LATE, None),
+    ]
+    assert {row[-1] for row in rows} == {"organisation number"}
+    rows = ask(
+        company, "select signal, cast(valid_from as varchar), observed_at, valid_to from pipeline.company_signals"
+    )
+    assert rows == [("bankruptcy", "2026-04-30 22:00:00+00", LATE, None)]  # midnight in Stockholm
+    assert ask(company, "select count(*) from pipeline.company_signals", as_of=LATE - timedelta(days=1)) == [(0,)]
+    assert ask(company, "select legal_id, enriched_at from pipeline.companies where name = 'Nordlys'") == [
+        ("NO 923609016", LATE)
+    ]
+
+
+def test_lines_are_found_by_name_and_domain_unless_the_company_bears_another_number(ask):
+    company = three()
+    sweden = line(
+        company="Solros Bageri AB", domain="https://www.solros.se/", legal_id="556016-0680", country="Sverige"
+    )
+    other = line(company="Nordlys", domain="nordlys.no", country="NO", legal_id="974760673")  # valid, not Nordlys's
+    nobody = line(company="Helt Annat AB", domain="annat.se", employees="9")
+    company.sheets = [
+        ("firmographics", "f1", EARLY, sweden | {"employees": "12", "confidence": "0.8"}),
+        ("firmographics", "f2", EARLY, other | {"employees": "7"}),
+        ("firmographics", "f3", EARLY, nobody),
+        ("technographics", "t1", EARLY, sweden | {"product": "Shopify", "first_seen": "2025-01-10"}),
+        (
+            "technographics",
+            "t2",
+            EARLY,
+            sweden | {"product": "Magento", "first_seen": "2023-01-10", "last_seen": "2024-02-01"},
+        ),
+        ("company_signals", "s1", LATE, sweden | {"signal": "funding", "valid_from": "2026-05-10"}),
+    ]
+    rows = ask(
+        company,
+        """select company_key, value, confidence, matched_by from pipeline.company_attributes
+           where attribute = 'employees'""",
+    )
+    assert rows == [("hubspot:company:c2", "12", 0.8, "entity resolution")]
+    assert ask(company, "select legal_id, technologies from pipeline.companies order by company_key") == [
+        ("NO 923609016", None), ("SE 5560160680", "Shopify"), (None, None),
+    ]  # fmt: skip
+    rows = ask(company, "select technology, valid_to is null from pipeline.company_technologies order by 1")
+    assert rows == [("Magento", False), ("Shopify", True)]
+    rows = ask(company, "select signal, date_diff('day', valid_from, valid_to) from pipeline.company_signals")
+    assert rows == [("funding", 180)]
+
+
+def test_what_others_say_joins_no_companies_and_changes_nothing_beside(project):
+    company = anyones(3)
+    plain = project.build(company, NIGHTS)
+    for number in range(6):
+        about = line(company=f"Firm {number} AB", domain=f"firm{number}.se")
+        company.sheets.append(("firmographics", f"f{number}", EARLY, about | {"employees": "5000", "industry": "X"}))
+    enriched = project.build(company, NIGHTS)
+    assert enriched.execute("select count(*) from marts.pipeline.company_attributes").fetchone() > (0,)
+    found = project.differences(plain, enriched, ADDED)
+    assert set(found) == {"pipeline.company_attributes"}
+
+
+def test_a_company_without_any_of_it_has_none_of_it(ask):
+    counts = ", ".join(f"(select count(*) from pipeline.{table})" for table in TABLES)
+    assert ask(three(), f"select {counts}") == [(0, 0, 0)]
+    assert ask(
+        three(), "select count(*) from pipeline.companies where technologies is null and enriched_at is null"
+    ) == [(3,)]

@@ -41,11 +41,12 @@ def model(dbt, session):
     session.execute("create or replace temp table known_companies as select * from known_source")
     session.execute(f"create or replace temp view enriched_everybody as {EVERYBODY}")
     session.execute(f"create or replace temp view enriched_contacts as {NO_CONTACT}")
+    ((country,),) = dbt.ref("int_matching__home").fetchall()
     resolve(
         session,
         contacts="enriched_contacts",
         companies="enriched_everybody",
         into="enriched",
-        country=dbt.config.get("company_country"),
+        country=country,
     )
     return session.query(FOUND)

@@ -141,7 +141,7 @@ def run_dbt(folder: Path, as_of: datetime, kind: str) -> int:
     from dagster_project import transform
 
     project = transform.parse_project(data)
-    night = nights.Night(settings, data, Clock(), as_of, None, data.published, "", "")
+    night = nights.Night(settings, data, Clock(), as_of, as_of, None, data.published, "", "")
     if kind == "models":
         command = ["build", "--quiet", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]
         results = transform.run_dbt(night, project.manifest, command)

@@ -208,7 +208,7 @@ def _read_registries(night: Night) -> Iterator[ObjectResult]:
         refresh_days=settings.refresh_days,
         most_lookups=settings.lookups_per_night,
     )
-    return sync_registries(night.warehouse, source, settings.fields, night.run_id, night.clock.now())
+    return sync_registries(night.warehouse, source, settings.fields, night.run_id, night.clock.now(), night.began)
 
 
 def _tables_first(source: str) -> list[str]:

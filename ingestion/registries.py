@@ -270,16 +270,22 @@ class RegistrySource:
 
 
 def sync_registries(
-    open_connection: Connect, source: RegistrySource, number_fields: dict[str, str], run_id: str, now: datetime
+    open_connection: Connect,
+    source: RegistrySource,
+    number_fields: dict[str, str],
+    run_id: str,
+    now: datetime,
+    began: datetime,
 ) -> Iterator[ObjectResult]:
     """Ask both registers about the companies that have landed; one result for each. `number_fields`: CRM -> its field
-    with the organisation number."""
+    with the organisation number. `began`: the night's own instant; an answer without a stamp is a version of then, so
+    that the tables which show that instant hold it."""
     with open_connection() as connection:
         prepare(connection)
         companies = landed_companies(connection, number_fields)
     for register in source.registers:
         own = [company for company in companies if company.country == register.country]
-        yield _sync(open_connection, register, own, source.spool_dir, run_id, now)
+        yield _sync(open_connection, register, own, source.spool_dir, run_id, now, began)
 
 
 def landed_companies(connection: duckdb.DuckDBPyConnection, number_fields: dict[str, str]) -> list[Company]:
@@ -315,6 +321,7 @@ def _sync(
     spool_dir: Path,
     run_id: str,
     now: datetime,
+    began: datetime,
 ) -> ObjectResult:
     entry, started = register.entry, time.monotonic()
     with open_connection() as connection:
@@ -333,7 +340,7 @@ def _sync(
                 if isinstance(found, Company):
                     _refuse(spool, known, found, "is an organisation number that the register does not know")
                 else:
-                    _add(spool, known, found, now)
+                    _add(spool, known, found, began)
         except SourceError as error:
             failure = str(error)
     cost: dict[str, Any] = vars(meter) | {"seconds": time.monotonic() - started}
@@ -350,8 +357,8 @@ def _sync(
     return result if failure is None else replace(result, state="failed", reason=failure)
 
 
-def _add(spool: Spool, known: Known, found: Entry, now: datetime) -> None:
-    held, stamp = known.stamps.get(found.number), found.stamp or now
+def _add(spool: Spool, known: Known, found: Entry, began: datetime) -> None:
+    held, stamp = known.stamps.get(found.number), found.stamp or began
     if held is not None and stamp <= held:  # a change that bears no later instant is later all the same
         stamp = held + timedelta(microseconds=1)
     spool.add_row(

@@ -59,6 +59,7 @@ class Night:
     settings: Settings
     data: DataDirectory
     clock: Clock
+    began: datetime
     as_of: datetime
     known_as_of: datetime | None
     publish_to: Path
@@ -198,7 +199,7 @@ def opened(
                 raise ConfigError(f"{option} {instant.isoformat()} is in the future (it is {now:%Y-%m-%dT%H:%M:%SZ})")
         target = (publish_to or data.published).resolve()
         urls = (base_url, token, rates_url, registry_urls)
-        yield Night(settings, data, clock, event_cut or now, known_cut, target, *urls, accounts=accounts)
+        yield Night(settings, data, clock, now, event_cut or now, known_cut, target, *urls, accounts=accounts)
 
 
 @contextmanager
@@ -286,7 +287,8 @@ def without_sources(environ: Mapping[str, str]) -> Night:
     clock = Clock()
     if settings.is_practice:
         clock = Clock.at_least(practice.lived_until(data.sandbox, settings.company.zone) or clock.now())
-    return Night(settings, data, clock, clock.now(), None, data.published, "", "")
+    now = clock.now()
+    return Night(settings, data, clock, now, now, None, data.published, "", "")
 
 
 def run_dbt_alone(environ: Mapping[str, str], command: Sequence[str]) -> int:

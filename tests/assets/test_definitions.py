@@ -173,7 +173,7 @@ def test_a_publication_outside_a_whole_night_is_refused(definitions, data, tmp_p
     from salesops.night import Night
 
     now = Clock().now()
-    night = Night(Settings(), DataDirectory(tmp_path), Clock(), now, None, tmp_path / "published", "", "")
+    night = Night(Settings(), DataDirectory(tmp_path), Clock(), now, now, None, tmp_path / "published", "", "")
     asset = build_publish(parse_project(data))
     done = dg.materialize([asset], resources={"night": night}, raise_on_error=False)
     assert not done.success and not (tmp_path / "published").exists()

@@ -42,7 +42,8 @@ def night(tmp_path) -> Night:
             "insert into pipeline.owners values ('x', 'hubspot', 2), ('y', 'hubspot', 1), ('z', 'hubspot', 0)"
         )
         connection.execute("create table kpi.win_rate as select 1 as one")
-    return Night(Settings(), data, Clock(), Clock().now(), None, data.published, "", "")
+    now = Clock().now()
+    return Night(Settings(), data, Clock(), now, now, None, data.published, "", "")
 
 
 def change(night: Night, statement: str) -> None:

@@ -20,7 +20,7 @@ from salesops.night import Night
 @pytest.fixture
 def night(tmp_path) -> Night:
     now = Clock().now()
-    return Night(Settings(), DataDirectory(tmp_path), Clock(), now, None, tmp_path / "published", "", "")
+    return Night(Settings(), DataDirectory(tmp_path), Clock(), now, now, None, tmp_path / "published", "", "")
 
 
 def run(night: Night, monkeypatch, reader) -> tuple[dg.ExecuteInProcessResult, list[str]]:

@@ -21,7 +21,7 @@ NOW = datetime(2026, 3, 31, 1, 15, tzinfo=UTC)
 @pytest.fixture
 def night(tmp_path) -> Night:
     data = DataDirectory(tmp_path)
-    return Night(Settings(), data, Clock(), NOW, None, data.published, "", "")
+    return Night(Settings(), data, Clock(), NOW, NOW, None, data.published, "", "")
 
 
 def shown(night: Night, outcome: Outcome, width: int = 60) -> str:

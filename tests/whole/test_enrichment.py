@@ -14,7 +14,8 @@ from tests.whole.project import AS_OF, Company
 EARLY, LATE = AS_OF - timedelta(days=300), AS_OF - timedelta(days=50)
 NUMBERS = {"NO": "923609016", "FI": "01120389", "SE": "5560160680"}  # well known ones
 TABLES = ("company_attributes", "company_technologies", "company_signals")
-ADDED = ("legal_id", "technologies", "enriched_at")
+ADDED = ("legal_id", "technologies", "enriched_at", "matched_count", "match_rate")
+WORTH = ("kpi.enrichment_quality", "kpi.signal_lift")  # what the suppliers are worth
 
 
 def line(**fields: str) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def test_what_others_say_joins_no_companies_and_changes_nothing_beside(project):
     enriched = project.build(company, NIGHTS)
     assert enriched.execute("select count(*) from marts.pipeline.company_attributes").fetchone() > (0,)
     found = project.differences(plain, enriched, ADDED)
-    assert set(found) == {"pipeline.company_attributes"}
+    assert set(found) == {"pipeline.company_attributes", *WORTH}
 
 
 def test_a_company_without_any_of_it_has_none_of_it(ask):

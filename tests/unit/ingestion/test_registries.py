@@ -136,7 +136,9 @@ def test_what_the_feed_names_is_asked_again_and_nothing_else(nights):
     assert nights.office.calls[1]["query"] == {"organisasjonsnummer": changed, "size": "1"}
     assert nights.held("norway")[changed]["antallAnsatte"] == 77 and len(nights.asked()) == 2
     stamps = f"select version_at from raw.registries__norway where record_id = '{changed}' order by all"
-    begun = nights.now - timedelta(days=51) - MINUTES_IN  # the first answer bears no stamp: it is a version of its night
+    begun = (
+        nights.now - timedelta(days=51) - MINUTES_IN
+    )  # the first answer bears no stamp: it is a version of its night
     assert nights.warehouse.query(stamps) == [(begun,), (nights.now - timedelta(hours=19),)]
 
 

@@ -23,8 +23,8 @@ NOW = datetime(2026, 3, 31, 1, 15, tzinfo=UTC)
 def night(tmp_path: Path, **changes) -> nights.Night:
     data = DataDirectory(tmp_path)
     values = {
-        "settings": Settings(), "data": data, "clock": Clock(), "began": NOW, "as_of": Clock().now(), "known_as_of": None,
-        "publish_to": data.published, "base_url": "", "token": "",
+        "settings": Settings(), "data": data, "clock": Clock(), "began": NOW, "as_of": Clock().now(),
+        "known_as_of": None, "publish_to": data.published, "base_url": "", "token": "",
     }  # fmt: skip
     return nights.Night(**values | changes)
 

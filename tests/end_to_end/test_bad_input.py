@@ -22,9 +22,8 @@ EXPECTED = {  # field, value -> the problem that is listed, and what the deal lo
 
 
 @pytest.fixture(scope="module")
-def dirty(night_copy):
-    night = night_copy("dirty")
-    done = night.command("nightly", "--fault", "dirty_values")
+def dirty(next_day):
+    night, _, _, done, _ = next_day
     assert done.returncode == 0, done.stdout + done.stderr
     with duckdb.connect(str(night.published), read_only=True) as marts:
         marts.execute(f"attach '{night.data / 'warehouse.duckdb'}' as warehouse (read_only)")

@@ -16,28 +16,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from typer.testing import CliRunner
 
-from tests.conftest import PRACTICE, ROOT, SALESOPS, NightRun, environment_of, salesops
+from salesops.cli import app
+from tests.conftest import PRACTICE, ROOT, SALESOPS, environment_of, parsed_once, salesops
 
 pytestmark = pytest.mark.night
-
-READERS = 20
-READER = """
-import sys, time
-import duckdb
-path, stop = sys.argv[1:]
-from pathlib import Path
-looks, seen = 0, set()
-while not Path(stop).exists():
-    with duckdb.connect(path, read_only=True) as connection:
-        tables = connection.execute("select count(*) from duckdb_tables()").fetchone()[0]
-        rows = connection.execute("select count(*) from pipeline.deals join meta.publication on true").fetchone()[0]
-        seen.add(connection.execute("select publication_id from meta.publication").fetchone()[0])
-    assert tables > 10 and rows > 0
-    looks += 1
-    time.sleep(2)
-print(looks, len(seen))
-"""
 
 
 def digest(path: Path) -> str:
@@ -52,22 +36,15 @@ def raw_rows(data: Path) -> dict[str, int]:
         return {name: connection.execute(f"select count(*) from raw.{name}").fetchone()[0] for name in tables}
 
 
+def parsed_at(data: Path) -> dict[str, float]:
+    """When dbt parsed each node of the project that the night was built with."""
+    nodes = json.loads((data / "dbt" / "target" / "manifest.json").read_text())["nodes"]
+    return {name: node["created_at"] for name, node in nodes.items()}
+
+
 def ask(path: Path, query: str) -> list:
     with duckdb.connect(str(path), read_only=True) as connection:
         return connection.execute(query).fetchall()
-
-
-@contextmanager
-def readers(night: NightRun, stop: Path) -> Iterator[list[subprocess.Popen]]:
-    """20 processes that query the published file in a loop until the block ends."""
-    command = [sys.executable, "-c", READER, str(night.published), str(stop)]
-    started = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(READERS)
-    ]
-    try:
-        yield started
-    finally:
-        stop.touch()
 
 
 @contextmanager
@@ -88,26 +65,27 @@ def portal(state: Path, token: str) -> Iterator[str]:
 # --- nights that publish ------------------------------------------------------------------------------------------
 
 
-def test_an_unchanged_night_appends_nothing_and_says_so(night_copy):
+@pytest.fixture(scope="module")
+def unchanged(night_copy):
+    """Raw rows and parsed dbt nodes before and after a night in a copied data directory, and the night."""
     night = night_copy("unchanged")
-    before = raw_rows(night.data)
+    before = raw_rows(night.data), parsed_at(night.data)
     done = night.command("nightly")
     assert done.returncode == 0, done.stdout + done.stderr
+    return before, (raw_rows(night.data), parsed_at(night.data)), done
+
+
+def test_an_unchanged_night_appends_nothing_and_says_so(unchanged):
+    (before, _), (after, _), done = unchanged
     assert "Nothing changed since the last night" in done.stdout
-    assert raw_rows(night.data) == before
+    assert after == before
 
 
-@pytest.fixture(scope="module")
-def next_day(night_copy, tmp_path_factory):
-    """The company lives four days; then a night without permission for leads, and 20 readers all along."""
-    night = night_copy("next_day")
-    first = ask(night.published, "select publication_id from meta.publication")[0][0]
-    lived = night.command("tomorrow", "--days", "4")
-    stop = tmp_path_factory.mktemp("readers") / "stop"
-    with readers(night, stop) as started:
-        done = night.command("nightly", "--fault", "missing_scope:leads")
-    ends = [(process.communicate(timeout=60), process.returncode) for process in started]
-    return night, first, lived, done, ends
+def test_a_copied_data_directory_takes_its_parse_along(unchanged):
+    """Parsing the project anew costs seconds of every night: neither folders nor a night's instants ask for it."""
+    (_, before), (_, after), _ = unchanged
+    assert len(before) > 1000
+    assert after == before
 
 
 def test_the_practice_company_lives_some_days(next_day):
@@ -121,7 +99,7 @@ def test_twenty_readers_of_the_published_file_meet_no_error_during_a_night(next_
     *_, ends = next_day
     assert [(end[0][1], end[1]) for end in ends if end[1] != 0] == []
     looks = [tuple(map(int, end[0][0].split())) for end in ends]
-    assert len(looks) == READERS and min(count for count, _ in looks) > 5
+    assert len(looks) == 20 and min(count for count, _ in looks) > 5
     assert all(publications <= 2 for _, publications in looks)
 
 
@@ -150,23 +128,6 @@ def test_the_publication_before_can_be_put_back(next_day):
     assert there.returncode == 0 and ask(night.published, "select publication_id from meta.publication")[0][0] == second
 
 
-def test_a_past_instant_goes_to_its_own_folder(night_copy, tmp_path):
-    """--as-of cuts events; --known-as-of cuts what was known; today's publication is left alone."""
-    night = night_copy("past")
-    before = digest(night.published)
-    as_of = ask(night.published, "select cast(as_of - interval 90 day as varchar) from meta.publication")[0][0]
-    instant = as_of.replace(" ", "T")
-    instant += "" if "+" in instant[-6:] and ":" in instant[-3:] else ":00"
-    done = night.command("nightly", "--as-of", instant, "--publish-to", str(tmp_path / "past"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert digest(night.published) == before
-    past = tmp_path / "past" / "marts.duckdb"
-    count = "select count(*) from pipeline.deals"
-    assert 0 < ask(past, count)[0][0] < ask(night.published, count)[0][0]
-    late = "select count(*) from pipeline.deals, meta.publication where created_at > as_of"
-    assert ask(past, late)[0][0] == 0
-
-
 # --- nights that refuse or fail --------------------------------------------------------------------------------------
 
 
@@ -189,10 +150,8 @@ def test_new_duplicates_are_refused_until_somebody_accepts_them(night_copy):
     assert notes == [("imported on purpose",)]
 
 
-def test_a_scope_missing_for_contacts_fails_that_source_and_publishes_the_rest(night_copy):
-    night = night_copy("contacts")
-    before = ask(night.published, "select publication_id from meta.publication")
-    done = night.command("nightly", "--fault", "missing_scope:contacts")
+def test_a_scope_missing_for_contacts_fails_that_source_and_publishes_the_rest(ruled):
+    night, before, done = ruled.night, ruled.before, ruled.done
     assert done.returncode == 3, done.stdout + done.stderr
     assert "crm.objects.contacts.read" in done.stdout
     assert ask(night.published, "select publication_id from meta.publication") > before
@@ -201,12 +160,17 @@ def test_a_scope_missing_for_contacts_fails_that_source_and_publishes_the_rest(n
     assert ask(night.published, "select count(*) from pipeline.contacts")[0][0] > 0
 
 
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory):
+    with portal(tmp_path_factory.mktemp("foreign"), "the-right-one") as url:
+        yield url
+
+
 @pytest.mark.parametrize("token", ["wrong", ""], ids=["a wrong token", "no token"])
-def test_bad_credentials_end_the_night_before_anything_is_written(tmp_path, token):
-    with portal(tmp_path / "portal", "the-right-one") as url:
-        environment = environment_of(tmp_path / "company", f'[sources.hubspot]\nbase_url = "{url}"\n')
-        done = salesops("nightly", environment=environment | {"HUBSPOT_ACCESS_TOKEN": token})
-        examined = salesops("doctor", environment=environment | {"HUBSPOT_ACCESS_TOKEN": token})
+def test_bad_credentials_end_the_night_before_anything_is_written(foreign, tmp_path, token):
+    environment = environment_of(tmp_path / "company", f'[sources.hubspot]\nbase_url = "{foreign}"\n')
+    done = salesops("nightly", environment=environment | {"HUBSPOT_ACCESS_TOKEN": token})
+    examined = salesops("doctor", environment=environment | {"HUBSPOT_ACCESS_TOKEN": token})
     assert done.returncode == 2, done.stdout + done.stderr
     assert "HUBSPOT_ACCESS_TOKEN" in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -221,17 +185,26 @@ def test_doctor_says_that_a_portal_is_out_of_reach(tmp_path):
     assert "not reachable" in done.stdout and "127.0.0.1:9" in done.stdout
 
 
+@pytest.fixture(scope="module")
+def standing(night_copy):
+    return night_copy("standing")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("--as-of", "2026-03-31"), "has no zone"),
+        (("--as-of", "yesterday"), "yesterday"),
         (("--as-of", "2999-01-01T00:00:00Z"), "in the future"),
         (("--known-as-of", "2999-01-01T00:00:00Z"), "in the future"),
     ],
 )
-def test_an_instant_that_cannot_be_is_an_error(tmp_path, arguments, says):
-    done = salesops("nightly", *arguments, environment=environment_of(tmp_path, PRACTICE))
-    assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
+def test_an_instant_that_cannot_be_is_refused_before_anything_is_built(standing, arguments, says):
+    before = digest(standing.published), raw_rows(standing.data)
+    elsewhere = {name: None for name in os.environ if name.startswith(("SALESOPS_", "HUBSPOT_", "DAGSTER_"))}
+    done = CliRunner().invoke(app, ["nightly", *arguments], env=elsewhere | standing.environment)
+    assert done.exit_code == 2 and says in done.stderr and "Traceback" not in done.output
+    assert (digest(standing.published), raw_rows(standing.data)) == before
 
 
 # --- kill -9 -----------------------------------------------------------------------------------------------------
@@ -271,7 +244,7 @@ def kill_after(seconds: float, environment: dict[str, str]) -> bool:
 
 @pytest.mark.timeout(600)
 def test_a_night_killed_at_random_moments_ends_in_the_contents_of_one_that_was_not(first_night, tmp_path):
-    environment = environment_of(tmp_path, PRACTICE)
+    environment = environment_of(tmp_path, PRACTICE) | parsed_once()
     data = Path(environment["SALESOPS_DATA"])
     seed = random.randrange(10**6)
     chance = random.Random(seed)

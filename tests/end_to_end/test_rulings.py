@@ -9,28 +9,11 @@ import pytest
 pytestmark = [pytest.mark.night, pytest.mark.timeout(600)]
 
 
-def test_rulings_filled_into_the_worklist_are_followed_and_contradictions_named(night_copy, tmp_path):
-    night = night_copy("rulings")
-    with duckdb.connect(str(night.published), read_only=True) as marts:
-        singles = marts.execute(
-            """select source || ':contact:' || contact_id from pipeline.contact_identities
-               where record_state = 'alive' and contact_key in (
-                   select contact_key from pipeline.contact_identities group by contact_key having count(*) = 1
-               ) order by contact_id limit 5"""
-        ).fetchall()
-    a, b, c, one, other = [key for (key,) in singles]
-    workbook = tmp_path / "duplicates.xlsx"
-    assert night.command("duplicates", "worklist", "--to", str(workbook)).returncode == 0
-    book = openpyxl.load_workbook(workbook)
-    columns = {cell.value: cell.column for cell in book.active[1]}
-    lines = [(a, b, "Same"), (b, c, "Same"), (a, c, "Keep apart"), (one, other, "Same")]
-    for number, line in enumerate(lines, start=book.active.max_row + 1):
-        for title, value in zip(("Record", "Other record", "Ruling", "Ruled by"), (*line, "Eva"), strict=True):
-            book.active.cell(number, columns[title]).value = value
-    book.save(night.data / "sandbox" / "drop" / "duplicates.xlsx")
-
-    done = night.command("nightly")
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_rulings_filled_into_the_worklist_are_followed_and_contradictions_named(ruled, tmp_path):
+    """On a night that could not read the contacts, too: the marts are built with those of the last one."""
+    night, lines, columns, done = ruled.night, ruled.rulings, ruled.columns, ruled.done
+    (a, b, _), (_, c, _), _, (one, other, _) = lines
+    assert done.returncode == 3, done.stdout + done.stderr
     assert "sets of rulings cannot all be true" in done.stdout
     with duckdb.connect(str(night.published), read_only=True) as marts:
         identities = marts.execute(
@@ -49,6 +32,7 @@ def test_rulings_filled_into_the_worklist_are_followed_and_contradictions_named(
         assert state == "contradicts others" and all(key in contradiction for key in (a, b, c))
     assert listed == 3
 
+    workbook = tmp_path / "duplicates.xlsx"
     assert night.command("duplicates", "worklist", "--to", str(workbook)).returncode == 0
     sheet = openpyxl.load_workbook(workbook).active
     titles = ("To do", "Record", "Other record", "Ruling", "Ruled by")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
+import duckdb
 import pytest
 
 from tests.whole.companies import anyones
@@ -23,3 +25,18 @@ def usual(project: Project):
     connection = project.build(anyones(3), NIGHTS)
     yield connection
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def anyone(project: Project) -> Iterator[Callable[[int], duckdb.DuckDBPyConnection]]:
+    """The tables of any company by its seed, as of AS_OF after the usual nights: built once, to be read only."""
+    built: dict[int, duckdb.DuckDBPyConnection] = {}
+
+    def of(seed: int) -> duckdb.DuckDBPyConnection:
+        if seed not in built:
+            built[seed] = project.build(anyones(seed), NIGHTS)
+        return built[seed]
+
+    yield of
+    for connection in built.values():
+        connection.close()

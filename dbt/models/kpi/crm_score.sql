@@ -1,23 +1,45 @@
 -- grain: one row per period grain, period, dimension and member with a deal that an error-level rule judged on the period's last day
 -- M29: the share of deals that pass all error-level rules that judge them; a deal that none judges (all in grace, nothing in scope) is out.
 -- A stock on one day, by the owner of that day. previous_score is that of the period before, of the same member; NULL where it had none.
-with deals as (
-    select
-        snapshot_date, thing_key, max(owner_key) as owner_key, max(owner) as owner, max(team) as team, max(segment) as segment, max(industry) as industry,
-        max(country) as country, max(source) as source, max(product) as product, max(order_type) as order_type, max(deal_size_band) as deal_size_band,
-        max(pipeline) as pipeline, max(amount_base) as amount_base, min(case when verdict = 'fail' then 0 else 1 end) as is_passing,
-        max(case when is_open then 1 else 0 end) as is_open
-    from {{ ref('int_kpi__rule_verdicts') }}
+with verdicts as (
+    select thing_key, from_date, to_date, case when verdict = 'fail' then 1 else 0 end as is_failing
+    from {{ ref('crm_rule_results') }}
     where thing = 'deal' and severity = 'error' and verdict in ('pass', 'fail')
-    group by snapshot_date, thing_key
+),
+
+-- how many rules judge a deal, and fail it, between two days on which that changes: a deal meets a day once, not once for each rule
+changes as (
+    select thing_key, change_date, sum(judging) as judging, sum(failing) as failing
+    from (
+        select thing_key, from_date as change_date, 1 as judging, is_failing as failing from verdicts
+        union all
+        select thing_key, to_date, -1, -is_failing from verdicts where to_date is not null
+    ) as steps
+    group by thing_key, change_date
+),
+
+spans as (
+    select
+        thing_key, change_date as from_date, lead(change_date) over (partition by thing_key order by change_date nulls last) as to_date,
+        sum(judging) over (partition by thing_key order by change_date nulls last rows between unbounded preceding and current row) as judging_count,
+        sum(failing) over (partition by thing_key order by change_date nulls last rows between unbounded preceding and current row) as failing_count
+    from changes
+),
+
+deals as (
+    select things.*, case when spans.failing_count = 0 then 1 else 0 end as is_passing, case when things.is_open then 1 else 0 end as counts_open
+    from {{ ref('int_kpi__rule_things') }} as things
+    inner join spans on things.thing_key = spans.thing_key and spans.from_date <= things.snapshot_date
+        and (spans.to_date > things.snapshot_date or spans.to_date is null)
+    where things.thing = 'deal' and spans.judging_count > 0
 ),
 
 counted as (
     select
         snapshot_date, dimension, member_key, max(member) as member, count(*) as deal_count, sum(is_passing) as passing_count,
-        sum(is_open) as open_deal_count, sum(is_open * is_passing) as open_passing_count,
+        sum(counts_open) as open_deal_count, sum(counts_open * is_passing) as open_passing_count,
         coalesce(sum(amount_base), 0) as deal_value, coalesce(sum(amount_base * is_passing), 0) as passing_value
-    from {{ cut_members('deals', ['snapshot_date', 'is_passing', 'is_open', 'amount_base']) }} as members
+    from {{ cut_members('deals', ['snapshot_date', 'is_passing', 'counts_open', 'amount_base']) }} as members
     group by snapshot_date, dimension, member_key
 ),
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import tomllib
@@ -317,3 +318,10 @@ def test_the_example_configuration_is_a_valid_one():
 
     settings = config.load({"SALESOPS_CONFIG": str(ROOT / "salesops.example.toml")})
     assert settings.company.timezone
+
+
+def test_the_workers_know_which_tests_belong_together(request):
+    """xdist writes a test's group into its name; with pytest 9.2 it did so without effect, and each costly fixture was
+    made once for every worker."""
+    group = request.node.get_closest_marker("xdist_group").args[0]
+    assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith(f"@{group}")

@@ -75,3 +75,17 @@
         where choice = 1 and not is_deleted
     )
 {%- endmacro %}
+
+{# When users who are deactivated and not deleted left: of each that is gone, the stamp of the first version that says so after the last active one.
+   `is_gone`: SQL over a landed version; `which`: the versions that say anything of it. #}
+{% macro departures(relation, is_gone, which='true') -%}
+    select states.record_id, min(states.version_at) as left_at
+    from (
+        select
+            record_id, version_at, {{ is_gone }} as is_gone,
+            max(case when not ({{ is_gone }}) then version_at end) over (partition by record_id) as active_at
+        from {{ relation }} where {{ salesops.known('landed_at') }} and version_at <= {{ salesops.as_of() }} and {{ which }}
+    ) as states
+    where states.is_gone and states.version_at > coalesce(states.active_at, {{ salesops.timestamp_literal('1900-01-01T00:00:00+00:00') }})
+    group by states.record_id
+{%- endmacro %}

@@ -28,12 +28,9 @@
         select names.field, min(listed.field_code) as field_code
         from {{ salesops.text_rows(salesops.pd_own_names(object).items() | list, ['field', 'name']) }} as names
         inner join (
-            select record_id as field_code, lower(trim({{ salesops.json_text('payload', 'field_name') }})) as name, is_deleted, row_number() over (
-                partition by record_id order by landed_at desc, version_at desc, is_deleted desc, payload_hash desc
-            ) as choice
-            from {{ source('pipedrive', object[:-1] ~ '_fields') }} where {{ salesops.known('landed_at') }}
+            select record_id as field_code, lower(trim({{ salesops.json_text('payload', 'field_name') }})) as name
+            from {{ salesops.last_listed(source('pipedrive', object[:-1] ~ '_fields')) }} as present
         ) as listed on lower(trim(names.name)) = listed.name or names.name = listed.field_code
-        where listed.choice = 1 and not listed.is_deleted
         group by names.field
     )
 {%- endmacro %}

@@ -1,5 +1,4 @@
 -- grain: one row per user who is a person, newest version as of (E, K), else the oldest known; users are deactivated, never deleted
--- left_at: the stamp of the first version that is inactive after the last active one
 with versions as (
     {{ sf_records('users', ['FirstName', 'LastName', 'Name', 'Email', 'IsActive', 'UserType', 'UserRoleId', 'CreatedDate']) }}
 ),
@@ -8,21 +7,8 @@ roles as (
     {{ sf_records('user_roles', ['Name']) }}
 ),
 
-states as (
-    select record_id, version_at, {{ json_text('payload', 'IsActive') }} = 'false' as is_gone
-    from {{ source('salesforce', 'users') }} where {{ known('landed_at') }} and version_at <= {{ as_of() }} and {{ json_text('payload', 'tombstone') }} is null
-),
-
-last_active as (
-    select record_id, max(case when not is_gone then version_at end) as active_at from states group by record_id
-),
-
 departures as (
-    select states.record_id, min(states.version_at) as left_at
-    from states
-    inner join last_active on states.record_id = last_active.record_id
-    where states.is_gone and states.version_at > coalesce(last_active.active_at, {{ timestamp_literal('1900-01-01T00:00:00+00:00') }})
-    group by states.record_id
+    {{ departures(source('salesforce', 'users'), json_text('payload', 'IsActive') ~ " = 'false'", json_text('payload', 'tombstone') ~ ' is null') }}
 )
 
 select

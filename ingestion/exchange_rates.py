@@ -18,8 +18,7 @@ import struct
 import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -32,6 +31,7 @@ import duckdb
 
 from ingestion.landing import Batch, ObjectResult, Spool, land, prepare, record_failure
 from ingestion.objects import EXCHANGE_RATES
+from ingestion.reads import Connect
 from ingestion.session import BrokenPage, SourceError, SourceSession
 
 BANK_URL = "https://www.ecb.europa.eu/stats/eurofxref"
@@ -59,8 +59,6 @@ CURRENCIES = (
     ("raw.pipedrive__account_info", "payload ->> '$.default_currency'"),
     *((f"raw.spreadsheets__{name}", "payload ->> '$.fields.currency'") for name in ("deals", "contracts", "targets")),
 )
-
-Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 
 @dataclass

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,6 +26,7 @@ import duckdb
 from ingestion.landing import Batch, ObjectResult, Spool, land, prepare, record_failure
 from ingestion.legal_ids import country_of, organisation_number, same_name
 from ingestion.objects import REGISTRIES
+from ingestion.reads import Connect
 from ingestion.registry_answers import Entry, feed_page, finnish_page, norwegian_page, norwegian_unit
 from ingestion.session import PermanentSourceError, SourceError, SourceSession
 
@@ -42,7 +42,6 @@ FINNISH_PAGE = 100
 NAME_PAGES = 3
 MOST_CANDIDATES = 5  # more companies of one name than this tell nothing
 SOLE_TRADER = "ENK"  # Norway's: the name is a person's, so it is not looked for by name
-Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 
 # Which table has companies, by source: where number (a field that the company names), name, country, domain are.
 COMPANIES = {

@@ -37,7 +37,6 @@ EXCEPTED: tuple[Excepted, ...] = (
     Excepted("kpi.contact_decay_curve", (), ENTRY),
     Excepted("kpi.contact_quality", (), ENTRY, "dimension = 'entry_channel'"),
     Excepted("kpi.contact_quality", ("decayed_count",), BOUNCED),
-    Excepted("pipeline.companies", ("legal_id",), "no field of an organization is read as its number"),
     Excepted("kpi.new_duplicates", (), ENTRY),
     Excepted("kpi.duplicate_worklist", ("entry_channel",), ENTRY),
     Excepted("kpi.loss_analysis", ("quiet_days_median", "never_contacted_count"), TOUCHES),

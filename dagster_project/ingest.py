@@ -215,7 +215,7 @@ def _tables_first(source: str) -> list[str]:
     """Tables whose contents decide what a source is asked for."""
     if source == "exchange_rates":  # rates are asked for when amounts have landed that need them
         return [table for table, _ in CURRENCIES]
-    return [table for table, _ in COMPANIES.values()] if source == "registries" else []
+    return [table.name for table in COMPANIES.values()] if source == "registries" else []
 
 
 def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]:

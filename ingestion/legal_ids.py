@@ -54,7 +54,8 @@ def country_of(country: str | None, number: str | None, domain: str | None) -> s
             return code
     if plain.endswith("MVA"):
         return "NO"
-    ending = (domain or "").lower().rstrip("/").rpartition(".")[2].upper()
+    host = re.sub(r"^[a-z]+://|[/?#:].*$", "", (domain or "").strip().lower())
+    ending = host.rpartition(".")[2].upper()
     return ending if ending in COUNTRIES else None
 
 

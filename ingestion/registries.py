@@ -43,10 +43,28 @@ NAME_PAGES = 3
 MOST_CANDIDATES = 5  # more companies of one name than this tell nothing
 SOLE_TRADER = "ENK"  # Norway's: the name is a person's, so it is not looked for by name
 
-# Which table has companies, by source: where number (a field that the company names), name, country, domain are.
+
+@dataclass(frozen=True)
+class Table:
+    """Where a source has its companies: paths of name, country, domain, and what stands before the number's field,
+    which the company names; by its label where the table `labels` says what fields are called."""
+
+    name: str
+    before: str
+    paths: tuple[str, str, str]
+    labels: str = ""
+
+
 COMPANIES = {
-    "hubspot": ("raw.hubspot__companies", "$.properties."),
-    "spreadsheets": ("raw.spreadsheets__companies", "$.fields."),
+    "hubspot": Table(
+        "raw.hubspot__companies", "properties.", ("properties.name", "properties.country", "properties.domain")
+    ),
+    "salesforce": Table("raw.salesforce__accounts", "", ("Name", "BillingCountry", "Website")),
+    "pipedrive": Table(
+        *("raw.pipedrive__organizations", "custom_fields.", ("name", "address.country", "website")),
+        labels="raw.pipedrive__organization_fields",
+    ),
+    "spreadsheets": Table("raw.spreadsheets__companies", "fields.", ("fields.name", "fields.country", "fields.domain")),
 }
 
 
@@ -290,12 +308,15 @@ def sync_registries(
 def landed_companies(connection: duckdb.DuckDBPyConnection, number_fields: dict[str, str]) -> list[Company]:
     """The living companies of every source, newest version, that are in Norway or Finland."""
     found = []
-    for source, (table, prefix) in COMPANIES.items():
+    for source, table in COMPANIES.items():
         number = number_fields.get(source, "legal_id")
-        paths = [f"{prefix}{name}" for name in (number, "name", "country", "domain")]
+        if table.labels:
+            number = _field_key(connection, table.labels, number)
+        paths = [f'$.{table.before}"{number}"', *(f"$.{path}" for path in table.paths)]
         rows = connection.execute(
-            f"""select record_id, payload ->> $a, payload ->> $b, payload ->> $c, payload ->> $d from (
-                    select * from {table}
+            f"""select record_id, regexp_replace(payload ->> $a, '[.]0+$', ''), payload ->> $b, payload ->> $c,
+                    payload ->> $d from (
+                    select * from {table.name}
                     qualify row_number() over (
                         partition by record_id order by version_at desc, landed_at desc, batch_id desc) = 1)
                 where not is_deleted order by record_id""",
@@ -308,6 +329,19 @@ def landed_companies(connection: duckdb.DuckDBPyConnection, number_fields: dict[
                 is_wrong = bool((text or "").strip()) and digits is None
                 found.append(Company(f"{source}:company:{record_id}", country, digits, name, is_wrong))
     return found
+
+
+def _field_key(connection: duckdb.DuckDBPyConnection, labels: str, name: str) -> str:
+    """Key of the field that is called so, or has that key; the name where there is none."""
+    found = connection.execute(
+        f"""select min(record_id) from (
+                select * from {labels}
+                qualify row_number() over (partition by record_id order by landed_at desc, batch_id desc) = 1)
+            where not is_deleted and (lower(trim(payload ->> '$.field_name')) = lower(trim($name)) or record_id = $name)
+        """,
+        {"name": name},
+    ).fetchone()
+    return found[0] if found and found[0] else name
 
 
 NORWAY_CODE, FINLAND_CODE = Norway.country, Finland.country

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 import types
 import typing
@@ -98,8 +99,6 @@ class Company(_Section):
     @field_validator("exclude_deal_name_pattern")
     @classmethod
     def _plain_pattern(cls, value: str) -> str:
-        import re
-
         try:
             re.compile(value)
         except re.error as error:
@@ -126,7 +125,11 @@ DEAL_PROPERTIES: dict[DealField, str] = {
 }
 
 
-NUMBER_FIELDS: dict[str, str] = {"hubspot": "organisation_number"}
+NUMBER_FIELDS: dict[str, str] = {
+    "hubspot": "organisation_number",
+    "salesforce": "Organisation_Number__c",
+    "pipedrive": "Organisation number",
+}
 
 
 def _check_fields(given: Mapping[str, Mapping[str, str]], known: Mapping[str, Mapping[str, str]]) -> None:
@@ -276,12 +279,20 @@ class RegistrySettings(_Section):
     finland_url: str = "https://avoindata.prh.fi/opendata-ytj-api/v3"
     refresh_days: Annotated[int, Field(ge=1, le=365)] = 30
     lookups_per_night: Annotated[int, Field(ge=1, le=20_000)] = 1_000
-    number_fields: dict[Literal["hubspot"], Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]] = {}
+    number_fields: dict[Literal["hubspot", "salesforce", "pipedrive"], str] = {}
 
     @field_validator("norway_url", "finland_url")
     @classmethod
     def _safe_url(cls, value: str) -> str:
         return _checked_url(value, "https://data.brreg.no/enhetsregisteret/api")
+
+    @field_validator("number_fields")
+    @classmethod
+    def _field_names(cls, value: dict[str, str]) -> dict[str, str]:
+        for crm, name in value.items():  # Pipedrive's is a label, in anybody's words; it may also be the field's key
+            if not re.fullmatch(r"[^\"\\]{1,255}" if crm == "pipedrive" else "[A-Za-z0-9_]+", name):
+                raise ValueError(f"{crm}: {name!r} is no name of a field")
+        return value
 
     @property
     def fields(self) -> dict[str, str]:

@@ -19,7 +19,7 @@
         'salesforce': {
             'name': 'Salesforce',
             'entities': [
-                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'lead_pipeline_stages', 'companies', 'companies_history', 'contacts',
+                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'lead_pipeline_stages', 'companies', 'company_numbers', 'companies_history', 'contacts',
                 'contacts_history', 'deals', 'deals_landed', 'deals_history', 'leads', 'leads_history', 'line_items', 'activities', 'links', 'fields',
                 'problems'
             ],
@@ -36,7 +36,7 @@
         'pipedrive': {
             'name': 'Pipedrive',
             'entities': [
-                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'companies', 'companies_history', 'contacts', 'contacts_history', 'deals',
+                'accounts', 'owners', 'owner_teams', 'pipeline_stages', 'companies', 'company_numbers', 'companies_history', 'contacts', 'contacts_history', 'deals',
                 'deals_landed', 'deals_history', 'line_items', 'activities', 'links', 'fields', 'problems'
             ],
             'url': 'pipedrive_record_url',

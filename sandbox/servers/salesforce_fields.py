@@ -21,6 +21,7 @@ _FIELDS = {
     "NumberOfEmployees:int AnnualRevenue:currency BillingStreet:textarea<BillingAddress "
     "BillingCity:string<BillingAddress "
     "BillingCountry:string<BillingAddress BillingAddress:address Phone:phone ParentId:reference Segment__c:picklist "
+    "Organisation_Number__c:string "
     "=LastActivityDate:date LastViewedDate:datetime",
     "Contact": _SYSTEM + "MasterRecordId:reference OwnerId:reference AccountId:reference " + _PERSON
     + "MailingCity:string<MailingAddress MailingCountry:string<MailingAddress MailingAddress:address "

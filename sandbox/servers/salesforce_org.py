@@ -179,6 +179,7 @@ class Org:
                 "Name": held["name"], "Website": held["domain"], "Industry": held["industry"],
                 "NumberOfEmployees": number(held["numberofemployees"]), "AnnualRevenue": number(held["annualrevenue"]),
                 "BillingCity": held["city"], "BillingCountry": held["country"], "Segment__c": held["segment"],
+                "Organisation_Number__c": held["organisation_number"],
                 "BillingAddress": {"city": held["city"], "country": held["country"]},
             }  # fmt: skip
 

@@ -15,10 +15,12 @@
     {{ salesops.json_struct(column, typed) }}
 {%- endmacro %}
 
-{# What the company calls its custom fields, by our field (variable pipedrive_fields); a field that it has not is not read. #}
+{# What the company calls its custom fields, by our field (variable pipedrive_fields, and the organisation number's own); a field that it has not is not
+   read. #}
 {% macro pd_own_names(object) -%}
     {%- set fields = {} -%}
     {%- for field, name in var('pipedrive_fields')[object].items() if name %}{% do fields.update({field: name}) %}{% endfor -%}
+    {%- if object == 'organizations' %}{% do fields.update({'legal_id': var('company_number_fields').pipedrive}) %}{% endif -%}
     {{ return(fields) }}
 {%- endmacro %}
 

@@ -43,13 +43,18 @@ class Nights:
 
     def crm(self, *companies: tuple[str, dict], is_deleted: bool = False) -> None:
         """Companies of the CRM: id and properties."""
+        found = [(record_id, {"properties": properties}) for record_id, properties in companies]
+        self.land("hubspot", "companies", *found, is_deleted=is_deleted)
+
+    def land(self, source: str, name: str, *records: tuple[str, dict], is_deleted: bool = False) -> None:
+        """Records of any object: id and payload."""
         self.saved += 1
         spool = Spool(self.warehouse.folder / "crm")
-        for record_id, properties in companies:
-            spool.add_row(record_id, {"properties": properties}, is_deleted=is_deleted)
+        for record_id, payload in records:
+            spool.add_row(record_id, payload, is_deleted=is_deleted)
         with self.warehouse.open() as connection:
             at = NIGHT - timedelta(days=9) + timedelta(hours=self.saved)
-            landing.land(connection, Batch(find("hubspot", "companies"), spool, "run", at))
+            landing.land(connection, Batch(find(source, name), spool, "run", at))
 
     def knows(self, *companies: Registered) -> None:
         """The CRM has them, with their numbers."""
@@ -62,7 +67,11 @@ class Nights:
         quick = {"backoff_seconds": 0.002, "rate_per_second": None}
         urls = self.office.norway_url, self.office.finland_url
         source = RegistrySource(*urls, self.warehouse.folder / "spool", **quick | options)
-        numbers = {"hubspot": "organisation_number"}
+        numbers = {
+            "hubspot": "organisation_number",
+            "salesforce": "Organisation_Number__c",
+            "pipedrive": "Organisation number",
+        }
         found = sync_registries(self.warehouse.open, source, numbers, "run", self.now, self.now - MINUTES_IN)
         results = {result.object: result for result in found}
         source.close()
@@ -111,6 +120,29 @@ def test_norway_is_asked_for_fifty_numbers_at_once_and_finland_for_one(nights):
     assert set(nights.held("norway")) == {c.legal_id for c in norwegian}
     held = nights.held("finland")[finnish[0].legal_id]
     assert held["names"][0]["name"] == "Firma 1 Oy"
+
+
+def test_the_companies_of_every_crm_are_asked_about_by_the_number_in_their_own_field(nights):
+    """Salesforce's by its API name, Pipedrive's by what the account calls a custom field; a number field adds a .0"""
+    one, two, three, four = registered(1), registered(2, "FI"), registered(3), registered(4)
+    nights.knows(one)
+    account = {"Name": "Two", "Website": "https://two.fi/etusivu", "Organisation_Number__c": f"{two.legal_id}.0"}
+    nights.land("salesforce", "accounts", ("001A", account))
+    key = "0" * 40
+    custom = {"Organisation_Number__c": "9", key: int(three.legal_id)}
+    nights.land("pipedrive", "organization_fields", (key, {"field_code": key, "field_name": " organisation NUMBER"}))
+    nights.land(
+        *("pipedrive", "organizations"),
+        ("3", {"name": "Three", "address": {"country": "Norway"}, "custom_fields": custom}),
+        ("4", {"name": four.name, "website": "firma4.no"}),
+    )
+    nights.night()
+    assert set(nights.held("norway")) == {one.legal_id, three.legal_id, four.legal_id}
+    assert set(nights.held("finland")) == {two.legal_id} and nights.refused() == []
+    custom[key] = int(three.legal_id) + 1
+    nights.land("pipedrive", "organizations", ("3", {"address": {"country": "Norway"}, "custom_fields": custom}))
+    nights.night()
+    assert [row[:2] for row in nights.refused()] == [("norway", "pipedrive:company:3")]
 
 
 def test_an_unchanged_night_appends_nothing_and_asks_the_feed_alone(nights):

@@ -14,7 +14,8 @@ select
     own.industry, try_cast({{ pd_whole('own.employees') }} as bigint) as employees, own.employees as employees_text,
     {{ money('own.revenue') }} as revenue, own.revenue as revenue_text, coalesce({{ filled('own.revenue_currency') }}, accounts.currency) as currency,
     {{ filled(json_text('versions.r.address', 'country')) }} as country, {{ filled(json_text('versions.r.address', 'locality')) }} as city,
-    cast(null as string) as phone, {{ filled('versions.r.owner_id') }} as owner_id, {{ vendor_instant('versions.r.add_time') }} as created_at,
+    cast(null as string) as phone, {{ pd_whole('own.legal_id') }} as legal_id_text,
+    {{ filled('versions.r.owner_id') }} as owner_id, {{ vendor_instant('versions.r.add_time') }} as created_at,
     versions.deletion, versions.deleted_at, versions.merged_into, versions.version_at, versions.is_reconstructed, versions.known_from
 from versions
 left join own on versions.record_id = own.record_id

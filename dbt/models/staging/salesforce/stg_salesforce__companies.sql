@@ -1,6 +1,7 @@
 -- grain: one row per account, newest version as of (E, K); deleted records are kept and say so in `deletion`
+{%- set number_field = var('company_number_fields').salesforce %}
 {%- set fields = [
-    'Name', 'Website', 'Industry', 'NumberOfEmployees', 'AnnualRevenue', 'CurrencyIsoCode', 'BillingCountry', 'BillingCity', 'Phone', 'OwnerId', 'CreatedDate'
+    number_field, 'Name', 'Website', 'Industry', 'NumberOfEmployees', 'AnnualRevenue', 'CurrencyIsoCode', 'BillingCountry', 'BillingCity', 'Phone', 'OwnerId', 'CreatedDate'
 ] %}
 
 with versions as (
@@ -18,6 +19,7 @@ select
     {{ filled('versions.p.billingcountry') }} as country,
     {{ filled('versions.p.billingcity') }} as city,
     {{ filled('versions.p.phone') }} as phone,
+    {{ replace_all(filled('versions.p.' ~ number_field | lower), '[.]0+$', '') }} as legal_id_text,
     {{ sf_owner('versions.p.ownerid') }} as owner_id,
     versions.p.numberofemployees as employees_text, versions.p.annualrevenue as revenue_text,
     {{ vendor_instant('versions.p.createddate') }} as created_at,

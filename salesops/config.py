@@ -421,13 +421,18 @@ class Practice(_Section):
     crms: Annotated[list[Crm], Field(min_length=1)] = ["hubspot"]
 
 
-CompanyField = Literal["domain", "industry", "employees", "revenue", "country"]
+CompanyField = Literal[
+    "domain", "industry", "employees", "revenue", "country", "city",
+    "legal_id", "industry_code", "status", "parent", "founded_date",
+]  # fmt: skip
+UNREAD_FIELDS = ("industry_code", "status", "parent", "founded_date")  # no CRM's are read: seen when they are written
 WRITTEN_FIELDS: dict[CompanyField, str] = {
     "domain": "domain",
     "industry": "industry",
     "employees": "numberofemployees",
     "revenue": "annualrevenue",
     "country": "country",
+    "city": "city",
 }
 
 
@@ -453,6 +458,11 @@ class Writeback(_Section):
 
     enabled: bool = False
     hubspot: HubSpotWriteback = HubSpotWriteback()
+
+    @property
+    def unread_fields(self) -> dict[str, list[str]]:
+        """CRM -> what is written there and read by no model: whether it is empty is known when it is written."""
+        return {"hubspot": [name for name in UNREAD_FIELDS if name in self.hubspot.properties]}
 
 
 class Settings(_Section):

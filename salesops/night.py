@@ -140,6 +140,7 @@ class Night:
             "deal_properties": config.DEAL_PROPERTIES | self.settings.sources.hubspot.deal_properties,
             "crms": crms,
             "company_number_fields": self.settings.sources.registries.fields,
+            "unread_company_fields": self.settings.writeback.unread_fields,
             "hubspot_record_url": record_url,
             "salesforce_fields": self.settings.sources.salesforce.all_fields,
             "pipedrive_fields": self.settings.sources.pipedrive.all_fields,

@@ -15,7 +15,8 @@ EARLY, LATE = AS_OF - timedelta(days=300), AS_OF - timedelta(days=50)
 NUMBERS = {"NO": "923609016", "FI": "01120389", "SE": "5560160680"}  # well known ones
 TABLES = ("company_attributes", "company_technologies", "company_signals")
 ADDED = ("legal_id", "technologies", "enriched_at", "matched_count", "match_rate")
-WORTH = ("kpi.enrichment_quality", "kpi.signal_lift")  # what the suppliers are worth
+# what the suppliers are worth, and what they say that the CRM does not hold
+WORTH = ("kpi.enrichment_quality", "kpi.signal_lift", "kpi.enrichment_worklist")
 
 
 def line(**fields: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 {{ config(materialized=intermediate()) }}
 -- grain: one row per company of a register or an enrichment sheet, version of its entry or line, and attribute: its value from then on (NULL = none any more)
 {%- set of_registers = {
-    'legal_id': "country_code || ' ' || legal_id", 'legal_name': 'name', 'domain': 'domain', 'country': 'country_code', 'industry_code': 'industry_code',
-    'industry': 'industry', 'employees': 'cast(employees as string)',
+    'legal_id': "country_code || ' ' || legal_id", 'legal_name': 'name', 'domain': 'domain', 'country': 'country_code', 'city': 'city',
+    'industry_code': 'industry_code', 'industry': 'industry', 'employees': 'cast(employees as string)',
     'employees_band': 'coalesce(' ~ employees_band('employees') ~ ", case when has_employees then '1-9' end)", 'status': 'status',
     'founded_date': 'cast(founded_date as string)'
 } %}

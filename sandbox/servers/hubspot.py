@@ -21,6 +21,7 @@ from sandbox.catalogue import SCOPES, SPELLINGS
 from sandbox.faults import Fault
 from sandbox.servers.answers import Answer, ApiError, bad_request, missing_scope, not_found
 from sandbox.servers.company_server import CompanyServer
+from sandbox.servers.hubspot_legacy import legacy
 from sandbox.servers.hubspot_read import Query, Reader
 from sandbox.servers.hubspot_search import search
 from sandbox.servers.hubspot_write import Writer
@@ -134,12 +135,14 @@ class _Handler(Handler):
 
     def _route(self, segments: list[str], query: Query, raw: bytes) -> Answer:
         reader = self.server.reader
+        if (answer := legacy(reader, self.command, segments, query, raw)) is not None:
+            return answer
         match segments:
             case ["crm", _, "objects", spelling, *rest]:
                 return self._objects(reader.object_type(spelling), rest, query, raw)
             case ["crm", "v3" | "v4" as version, "associations", source, target, "batch", "read"]:
-                pair = reader.pair(source, target)
-                return reader.association_batch(*pair, orjson.loads(raw), int(version[1]))
+                types = (reader.object_type(source), reader.object_type(target))
+                return reader.association_batch(*types, orjson.loads(raw), int(version[1]))
             case ["crm", "v3", "owners"]:
                 return reader.owners(query)
             case ["crm", "v3", "owners", key]:

@@ -201,7 +201,7 @@ class Reader:
 
     def association_row(self, source: str, record_id: str, target: str, after: str, most: int) -> dict[str, Any]:
         """One record's links in v4 form, from a cursor on."""
-        table = self.world.store.links[(source, target)].get(record_id, {})
+        table = self.world.store.links.get((source, target), {}).get(record_id, {})
         linked = sorted(table, key=int)
         start = bisect.bisect_left(linked, int(after), key=int) if after else 0
         rows = [
@@ -235,7 +235,7 @@ class Reader:
             if row["to"]:
                 results.append(row)
             else:
-                errors.append(_no_links_error(str(entry["id"]), source, target))
+                errors.append(no_links_error(str(entry["id"]), source, target))
         return self.multi(results, errors)
 
     def association_page_of(self, source: str, record_id: str, target: str, query: Query) -> Answer:
@@ -389,12 +389,13 @@ def _missing_error(keys: list[str]) -> dict[str, Any]:
     }
 
 
-def _no_links_error(key: str, source: str, target: str) -> dict[str, Any]:
+def no_links_error(key: str, source: str, target: str) -> dict[str, Any]:
+    """What a batch of associations says of a record that has none."""
     return {
         "status": "error",
         "category": "OBJECT_NOT_FOUND",
         "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
-        "message": f"No {SINGULAR[target]} is associated with {SINGULAR[source]} {key}.",
+        "message": f"No {SINGULAR.get(target, target)} is associated with {SINGULAR.get(source, source)} {key}.",
         "context": {"fromObjectId": [key], "fromObjectType": [source], "toObjectType": [target]},
         "links": {},
         "errors": [],

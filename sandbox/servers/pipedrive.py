@@ -266,7 +266,7 @@ class _Handler(Handler):
                 record = portal.find("deals", int(key))
                 lines = portal.render.products_of(record) if record is not None and what == "products" else []
                 return self._cursor_page(lines, asked, _PAGED)
-            case [str() as name] if (known := FIELD_LISTS.get(name)) is not None:
+            case [str() as name] if (known := FIELD_LISTS.get(name)) is not None and known != "notes":
                 return self._cursor_page(fields.fields_v2(known), asked, _PAGED | {"include_fields"})
         raise Refusal(404, "unknown method .")
 
@@ -350,6 +350,11 @@ class _Handler(Handler):
                 me = render.user(portal.world.sellers()[0]) | {"is_you": True, "company_id": 4_711}
                 me |= {"company_name": "Flow Factory", "company_domain": "flowfactory", "company_country": "SE"}
                 return Answer(200, {"success": True, "data": me})
+            case ["users", key] if key.isdigit():
+                owner = next((owner for owner in portal.world.owners if owner.id == key), None)
+                if owner is None:
+                    raise Refusal(404, "User not found")
+                return Answer(200, {"success": True, "data": render.user(owner)})
             case ["legacyTeams"]:
                 return Answer(200, {"success": True, "data": render.teams()})
             case ["activityTypes"]:
@@ -386,7 +391,11 @@ class _Handler(Handler):
                 rows = render.changelog(record)
                 if what == "changelog":
                     return self._cursor_page(rows, asked, _PAGED)
-                return self._offset_page([_flow_row(int(key), place, row) for place, row in enumerate(rows)], asked)
+                flow = [_flow_row(int(key), len(rows) - place, row) for place, row in enumerate(rows)]
+                return self._offset_page(flow, asked)
+            case ["deals", key, "products"] if key.isdigit():
+                record = portal.find("deals", int(key))
+                return self._offset_page(render.products_of(record) if record is not None else [], asked)
             case ["recents"]:
                 return self._offset_page(self._recents(asked), asked)
             case [str() as name] if (known := FIELD_LISTS.get(name)) is not None:
@@ -394,7 +403,24 @@ class _Handler(Handler):
             case ["deals" | "persons" | "organizations" | "activities" as name]:
                 rows = [old_form(portal.rendered(name)(record)) for record in portal.records(name)]
                 return self._offset_page([row for row in rows if row["active_flag"]], asked)
+            case ["deals" | "persons" | "organizations" | "activities" as name, key] if key.isdigit():
+                record = portal.find(name, int(key))
+                if record is None:
+                    raise Refusal(404, f"{name[:-1].capitalize()} not found")
+                return Answer(200, {"success": True, "data": old_form(portal.rendered(name)(record))})
+            case ["pipelines" | "stages" | "products" | "files" | "filters" as name]:
+                return self._offset_page(self._setup(name), asked)
+            case ["pipelines" | "stages" | "products" as name, key]:
+                found = [row for row in self._setup(name) if str(row["id"]) == key]
+                if not found:
+                    raise Refusal(404, f"{name[:-1].capitalize()} not found")
+                return Answer(200, {"success": True, "data": found[0]})
         raise Refusal(404, "unknown method .")
+
+    def _setup(self, name: str) -> list[dict[str, Any]]:
+        """What the company is set up with, as v1 shows it; nobody here has stored a file or a filter."""
+        made = {"pipelines": fields.pipelines, "stages": fields.stages, "products": self.server.render.products}
+        return [old_form(row) for row in made[name]()] if name in made else []
 
     def _leads(self, is_archived: bool, asked: Query) -> list[dict[str, Any]]:
         """Leads that are neither deleted nor became a deal: those leave the list."""
@@ -414,22 +440,29 @@ class _Handler(Handler):
         return [portal.render.note(r) for r in sorted(chosen, key=lambda r: int(r.id))]
 
     def _recents(self, asked: Query) -> list[dict[str, Any]]:
-        """What changed lately, no longer ago than a month."""
+        """What changed lately, no longer ago than a month; a change of the users brings all of them in one row."""
         portal, since = self.server, asked.instant("since_timestamp") or 0
         since = max(since, portal.world.now - 30 * DAY)
-        plural = {"deal": "deals", "person": "persons", "organization": "organizations", "activity": "activities"}
         rows: list[dict[str, Any]] = []
-        for item in asked.many("items") or list(plural):
+        for item in asked.many("items") or list(RECENT):
+            name = RECENT.get(item, "")
             if item == "user":
                 rows.append({"item": "user", "id": 1, "data": [portal.render.user(o) for o in portal.world.owners]})
-            for record in portal.records(plural[item]) if item in plural else ():
-                if portal.render.update_instant(record) >= since:
-                    body = old_form(portal.rendered(plural[item])(record))
-                    rows.append({"item": item, "id": body["id"], "data": body})
+            elif name in ("deals", "persons", "organizations", "activities"):
+                changed = (r for r in portal.records(name) if portal.render.update_instant(r) >= since)
+                rows += [_recent(item, old_form(portal.rendered(name)(record))) for record in changed]
+            elif name in ("notes", "activityTypes"):
+                found = self._notes(Query({})) if name == "notes" else fields.activity_types()
+                rows += [_recent(item, row) for row in found if (instant_of(row["update_time"]) or 0) >= since]
+            elif name:
+                found = self._setup(name)
+                rows += [_recent(item, row) for row in found if (instant_of(row["update_time"]) or 0) >= since]
         return rows
 
     def _offset_page(self, rows: list[Any], asked: Query) -> Answer:
         start, limit = asked.number("start", 0, 10**9), asked.number("limit", 100, 500)
+        if by := asked.one("sort").split():  # a field, and ASC or DESC
+            rows = sorted(rows, key=lambda row: str(row.get(by[0]) or ""), reverse=by[-1].lower() == "desc")
         more = start + limit < len(rows)
         paging = {"start": start, "limit": limit, "more_items_in_collection": more}
         paging |= {"next_start": start + limit} if more else {}
@@ -443,9 +476,14 @@ class _Handler(Handler):
             self.send_bytes(answer, orjson.dumps(answer.body), "application/json; charset=utf-8", fault)
 
 
+RECENT = {
+    "activity": "activities", "activityType": "activityTypes", "deal": "deals", "file": "files", "filter": "filters",
+    "note": "notes", "person": "persons", "organization": "organizations", "pipeline": "pipelines",
+    "product": "products", "stage": "stages", "user": "users",
+}  # fmt: skip
 FIELD_LISTS = {
     "dealFields": "deals", "personFields": "persons", "organizationFields": "organizations",
-    "activityFields": "activities", "productFields": "products",
+    "activityFields": "activities", "productFields": "products", "noteFields": "notes",
 }  # fmt: skip
 
 
@@ -455,9 +493,14 @@ def _paged(rows: list[Any], cursor: str | None) -> Answer:
     return Answer(200, {"success": True, "data": rows, "additional_data": more})
 
 
+def _recent(item: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {"item": item, "id": body["id"], "data": body}
+
+
 def _flow_row(deal_id: int, place: int, row: dict[str, Any]) -> dict[str, Any]:
     data = {name: row[name] for name in ("field_key", "old_value", "new_value", "change_source", "is_bulk_update_flag")}
-    data |= {"id": place, "item_id": deal_id, "user_id": row["actor_user_id"], "log_time": row["time"]}
+    data |= {"id": deal_id * 10_000 + place, "item_id": deal_id, "user_id": row["actor_user_id"]}
+    data["log_time"] = row["time"]
     return {"object": "dealChange", "timestamp": row["time"], "data": data | {"additional_data": {}}}
 
 

@@ -70,6 +70,7 @@ CUSTOM = {
     ),
     "activities": (),
     "products": (),
+    "notes": (),
 }  # fmt: skip
 BUILT_IN = {
     "deals": (
@@ -98,6 +99,7 @@ BUILT_IN = {
     ),
     "activities": (Field("Type", "", code="type"), Field("Done", "", code="done")),
     "products": (Field("Name", "name", code="name"),),
+    "notes": (Field("Content", "hs_note_body", code="content"), Field("Deal", "", "deal", code="deal_id")),
 }
 _STAGES = [(number, stage) for number, pipeline in enumerate(PIPELINES["deals"], 1) for stage in pipeline.open_stages]
 STAGE_IDS = {stage.id: place for place, (_, stage) in enumerate(_STAGES, 1)}
@@ -157,8 +159,8 @@ def fields_v1(name: str) -> list[dict[str, Any]]:
     return [
         {"id": 12_000 + place, "key": field.key, "name": field.name, "field_type": field.type, "order_nr": place,
          "edit_flag": not field.code, "active_flag": True, "is_subfield": False, "mandatory_flag": False,
-         "options": [{"id": field.option(o), "label": o} for o in field.options] or None,
          "add_time": _v1(SETUP_TIME), "update_time": _v1(SETUP_TIME)}
+        | ({"options": [{"id": field.option(o), "label": o} for o in field.options]} if field.options else {})
         for place, field in enumerate((*BUILT_IN[name], *CUSTOM[name]), 1)
     ]  # fmt: skip
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, unquote_plus, urlsplit
 
@@ -22,8 +21,10 @@ import orjson
 from sandbox.faults import Fault
 from sandbox.servers.answers import Answer
 from sandbox.servers.company_server import CompanyServer
+from sandbox.servers.salesforce_bulk1 import BulkJobs, soap_refusal, soap_session
 from sandbox.servers.salesforce_fields import SOBJECTS, describe
 from sandbox.servers.salesforce_org import Org, Row
+from sandbox.servers.salesforce_rows import csv_page, instant, record
 from sandbox.servers.salesforce_setup import category_of, stages_of
 from sandbox.servers.soql import Query, SoqlError, parse
 from sandbox.servers.wire import Handler, serving
@@ -32,9 +33,11 @@ from sandbox.world import World
 
 CLIENT_ID, CLIENT_SECRET = "3MVG9.practice.company", "practice-consumer-secret"
 DEFAULT_TOKEN = f"{CLIENT_ID}:{CLIENT_SECRET}"
+REFRESH_TOKEN = "5Aep.practice.refresh"
 LONGEST_URI = 16_384
 LONGEST_BATCH = 2_000
 _VERSION = re.compile(r"^/services/data/v(\d\d)\.0(/.*)$")
+_ASYNC = re.compile(r"^/services/async/(\d\d)\.0/(.*)$")
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
 
@@ -92,6 +95,7 @@ class OrgServer(CompanyServer):
         self.batch_size, self.daily_limit, self.used = LONGEST_BATCH, 100_000, 0
         self.cursors: dict[str, Cursor] = {}
         self.jobs: dict[str, Job] = {}
+        self.bulk1 = BulkJobs(self.org)
 
 
 class _Handler(Handler):
@@ -122,6 +126,10 @@ class _Handler(Handler):
                 raise OrgError(414, "URI_TOO_LONG", "the URI is longer than 16,384 bytes")
             if parts.path == "/services/oauth2/token":
                 return self._token(raw)
+            if parts.path.startswith("/services/Soap/u/"):
+                return self._soap(raw)
+            if match := _ASYNC.match(parts.path):
+                return self._async(int(match[1]), match[2], raw, fault)
             if parts.path.rstrip("/") == "/services/data":
                 return Answer(200, [{"label": "Winter '27", "url": "/services/data/v67.0", "version": "67.0"}])
             match = _VERSION.match(parts.path)
@@ -143,6 +151,15 @@ class _Handler(Handler):
             answer = OrgError(400, "JSON_PARSER_ERROR", f"unexpected input: {error}").answer
         answer.headers["Sforce-Limit-Info"] = f"api-usage={server.used}/{server.daily_limit}"
         return answer
+
+    def _async(self, version: int, path: str, raw: bytes, fault: Fault | None) -> Answer:
+        """Bulk API 1.0: a header of its own for the session, errors of its own."""
+        if self.headers.get("X-SFDC-Session") not in self.server.credentials.tokens:
+            body = {"exceptionCode": "InvalidSessionId", "exceptionMessage": "Invalid session id"}
+            return Answer(400, body, {"Content-Type": "application/json"})
+        is_failing = fault is not None and fault.name == "job_failed"
+        segments = [unquote(part) for part in path.split("/") if part]
+        return self.server.bulk1.answer(self.command, segments, version, raw, is_failing)
 
     def _planned(self, fault: Fault | None) -> Answer | None:
         """What a fault says instead of the answer."""
@@ -211,6 +228,10 @@ class _Handler(Handler):
             key, _, secret = given.partition(":")
             if (key, secret) != (credentials.client_id, credentials.client_secret):
                 return Answer(401, {"error": "invalid_client", "error_description": "invalid client credentials"})
+        elif grant == "refresh_token":
+            asked = (form.get("client_id"), form.get("client_secret"), form.get("refresh_token"))
+            if asked != (credentials.client_id, credentials.client_secret, REFRESH_TOKEN):
+                return Answer(400, {"error": "invalid_grant", "error_description": "expired access/refresh token"})
         elif grant == _JWT_BEARER:
             if reason := self._assertion_is_wrong(form.get("assertion", "")):
                 return Answer(400, {"error": "invalid_grant", "error_description": reason})
@@ -220,6 +241,14 @@ class _Handler(Handler):
         body = {"access_token": credentials.issue(), "instance_url": host, "id": f"{host}/id/00D/005"}
         body["token_type"] = "Bearer"
         return Answer(200, body | {"issued_at": str(round(time.time() * 1000)), "signature": "", "scope": "api"})
+
+    def _soap(self, raw: bytes) -> Answer:
+        """Login by name and password: the password, with the security token behind it, is the consumer's secret."""
+        credentials = self.server.credentials
+        if f">{credentials.client_secret}</" not in "".join(raw.decode().split()):
+            return Answer(500, soap_refusal(), {"Content-Type": "text/xml"})
+        session = soap_session(credentials.issue(), f"http://{self.headers.get('Host')}")
+        return Answer(200, session, {"Content-Type": "text/xml"})
 
     def _assertion_is_wrong(self, assertion: str) -> str | None:
         """Why a signed assertion is refused; the instant of expiry comes as text from some clients."""
@@ -248,10 +277,10 @@ class _Handler(Handler):
         described = self._described(name)
         names = tuple(entry["name"] for entry in described["fields"])
         query = Query(described["name"], names, (("Id", "=", key),), (), None)
-        rows = query.select(self._visible(described["name"], includes_deleted=False))
+        rows = query.select(self.server.org.visible(described["name"], includes_deleted=False))
         if not rows:
             raise OrgError(404, "NOT_FOUND", "The requested resource does not exist")
-        return Answer(200, _record(rows[0], query, version))
+        return Answer(200, record(rows[0], query, version))
 
     def _batch(self, body: dict[str, Any], query: dict[str, list[str]], fault: Fault | None) -> Answer:
         results, requests = [], body["batchRequests"]
@@ -272,16 +301,16 @@ class _Handler(Handler):
         start, end = (instant_of(query[side][0].replace(" ", "+")) or 0 for side in ("start", "end"))
         sobject = self._described(name)["name"]
         rows = [row for row in self.server.org.rows(sobject) if start <= row["SystemModstamp"] < end]
-        now = _instant(self.server.world.now, "+0000")
+        now = instant(self.server.world.now, "+0000")
         if which == "updated":
             return Answer(200, {"ids": [row["Id"] for row in rows if not row["IsDeleted"]], "latestDateCovered": now})
-        gone = [{"id": r["Id"], "deletedDate": _instant(r["SystemModstamp"], "+0000")} for r in rows if r["IsDeleted"]]
+        gone = [{"id": r["Id"], "deletedDate": instant(r["SystemModstamp"], "+0000")} for r in rows if r["IsDeleted"]]
         return Answer(200, {"deletedRecords": gone, "earliestDateAvailable": now, "latestDateCovered": now})
 
     def _query(self, version: int, operation: str, text: str) -> Answer:
         org = self.server.org
         query = parse(text, org.types_of)
-        rows = query.select(self._visible(query.sobject, operation == "queryAll"))
+        rows = query.select(self.server.org.visible(query.sobject, operation == "queryAll"))
         if not query.fields:
             return Answer(200, {"totalSize": len(rows), "done": True, "records": []})
         wish = re.search(r"batchSize=(\d+)", self.headers.get("Sforce-Query-Options", ""))
@@ -290,22 +319,18 @@ class _Handler(Handler):
         self.server.cursors[key] = Cursor(query, [row["Id"] for row in rows], operation == "queryAll")
         return self._page(version, f"{key}-0-{size}")
 
-    def _visible(self, sobject: str, includes_deleted: bool) -> list[Row]:
-        rows = self.server.org.rows(sobject)
-        return rows if includes_deleted else [row for row in rows if not row.get("IsDeleted")]
-
     def _page(self, version: int, locator: str) -> Answer:
         key, start, size = locator.split("-")
         cursor = self.server.cursors.get(key)
         if cursor is None:
             raise OrgError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
-        by_id = {row["Id"]: row for row in self._visible(cursor.query.sobject, cursor.includes_deleted)}
+        by_id = {row["Id"]: row for row in self.server.org.visible(cursor.query.sobject, cursor.includes_deleted)}
         ids = cursor.ids[int(start) : int(start) + int(size)]
         following = int(start) + int(size)
         body: dict[str, Any] = {"totalSize": len(cursor.ids), "done": following >= len(cursor.ids)}
         if not body["done"]:
             body["nextRecordsUrl"] = f"/services/data/v{version}.0/query/{key}-{following}-{size}"
-        return Answer(200, body | {"records": [_record(by_id[i], cursor.query, version) for i in ids if i in by_id]})
+        return Answer(200, body | {"records": [record(by_id[i], cursor.query, version) for i in ids if i in by_id]})
 
     # bulk jobs
 
@@ -313,7 +338,7 @@ class _Handler(Handler):
         query = parse(body["query"], self.server.org.types_of)
         if not query.fields:
             raise OrgError(400, "API_ERROR", "aggregate queries are not supported")
-        rows = query.select(self._visible(query.sobject, body["operation"] == "queryAll"))
+        rows = query.select(self.server.org.visible(query.sobject, body["operation"] == "queryAll"))
         job = Job(f"750{len(self.server.jobs) + 1:012d}AAA", body["operation"], query, [dict(row) for row in rows])
         if fault is not None and fault.name == "job_failed":
             job.message = "InternalServerError:Retried more than 15 times"
@@ -331,7 +356,7 @@ class _Handler(Handler):
         return self._job_body(job, version)
 
     def _job_body(self, job: Job, version: int) -> dict[str, Any]:
-        now = _instant(self.server.world.now, "+0000")
+        now = instant(self.server.world.now, "+0000")
         body: dict[str, Any] = {
             "id": job.id, "operation": job.operation, "object": job.query.sobject, "createdById": "005000000000001AAA",
             "createdDate": now, "systemModstamp": now, "state": job.state, "concurrencyMode": "Parallel",
@@ -348,48 +373,10 @@ class _Handler(Handler):
         start = int(base64.b64decode(query["locator"][0])) if "locator" in query else 0
         rows = job.rows[start : start + int(query.get("maxRecords", ["50000"])[0])]
         types = self.server.org.types_of(job.query.sobject) or {}
-        lines = [",".join(f'"{name}"' for name in job.query.fields)]
-        lines += [",".join(_cell(row.get(name), types[name]) for name in job.query.fields) for row in rows]
         following = start + len(rows)
         more = base64.b64encode(str(following).encode()).decode() if following < len(job.rows) else "null"
         headers = {"Sforce-NumberOfRecords": str(len(rows)), "Sforce-Locator": more}
-        return Answer(200, ("\n".join(lines) + "\n").encode(), headers)
-
-
-def _record(row: Row, query: Query, version: int) -> dict[str, Any]:
-    """A row as REST sends it."""
-    types = describe(query.sobject)["fields"]
-    kinds = {entry["name"]: entry["type"] for entry in types}
-    url = f"/services/data/v{version}.0/sobjects/{query.sobject}/{row['Id']}"
-    body: dict[str, Any] = {"attributes": {"type": query.sobject, "url": url}}
-    for name in query.fields:
-        value = row.get(name)
-        if value is not None and kinds[name] == "datetime":
-            value = _instant(value, "+0000")
-        elif value is not None and kinds[name] == "int":
-            value = int(value)
-        body[name] = None if value == "" else value
-    return body
-
-
-def _cell(value: Any, kind: str) -> str:
-    """A value as a bulk job writes it: text, an empty cell for nothing."""
-    if value is None or value == "":
-        return '""'
-    if kind == "datetime":
-        return f'"{_instant(value, "Z")}"'
-    if kind == "int":
-        return f'"{int(value)}"'
-    if isinstance(value, bool):
-        return f'"{str(value).lower()}"'
-    if isinstance(value, float) and abs(value) >= 1e7:
-        return f'"{value:.15E}"'
-    text = str(value).replace('"', '""')
-    return f'"{text}"'
-
-
-def _instant(at: int, zone: str) -> str:
-    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%dT%H:%M:%S}.000{zone}"
+        return Answer(200, csv_page(job.query, rows, types), headers)
 
 
 def _stage_value(stage: Any) -> dict[str, Any]:

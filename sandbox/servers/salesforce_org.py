@@ -86,6 +86,11 @@ class Org:
             self._rows[sobject] = sorted(found, key=lambda row: row["Id"])
         return self._rows[sobject]
 
+    def visible(self, sobject: str, includes_deleted: bool) -> list[Row]:
+        """What `query` sees, or `queryAll`."""
+        rows = self.rows(sobject)
+        return rows if includes_deleted else [row for row in rows if not row.get("IsDeleted")]
+
     # ids, users and the people behind leads
 
     def id_of(self, record: Record) -> str:

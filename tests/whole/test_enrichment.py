@@ -144,3 +144,43 @@ def test_a_company_without_any_of_it_has_none_of_it(ask):
     assert ask(
         three(), "select count(*) from pipeline.companies where technologies is null and enriched_at is null"
     ) == [(3,)]
+
+
+def test_what_cannot_be_in_a_line_is_listed_with_its_file_and_row_and_the_lines_beside_it_are_kept(project):
+    company = three()
+    solros = line(company="Solros Bageri AB", domain="solros.se", country="Sverige")
+    company.sheets = [
+        ("firmographics", "f1", EARLY, solros | {"employees": "12", "confidence": "1.01"}),
+        ("technographics", "t1", EARLY, solros | {"product": "Shopify", "confidence": "-0.1"}),
+        ("technographics", "t2", EARLY, solros | {"product": "Magento", "confidence": "1"}),
+        ("technographics", "t3", EARLY, solros | {"product": "SAP", "confidence": "0", "legal_id": "556016-0681"}),
+        ("company_signals", "s1", EARLY, line(signal="hiring", observed_at="2025-08-01")),
+        ("company_signals", "s2", LATE, solros | {"signal": "funding", "observed_at": f"{AS_OF.date()}"}),
+        ("company_signals", "s3", LATE, solros | {"signal": "expansion", "observed_at": f"{LATE.date()}"}),
+    ]
+    built = project.build(company, NIGHTS)
+    built.execute("use marts")
+
+    def ask(sql: str) -> list[tuple]:
+        return built.execute(sql).fetchall()
+
+    rows = ask(
+        """select object, record_id, field, value, substring(problem, 1, 20) from kpi.data_quality_issues
+           where object in ('firmographics', 'technographics', 'company_signals') order by all""",
+    )
+    assert rows == [
+        ("company_signals", "company_signals.csv row 2", "legal_id", None, "no company is named,"),
+        ("company_signals", "company_signals.csv row 2", "observed_at", f"{AS_OF.date()}", "observed on a day af"),
+        ("firmographics", "firmographics.csv row 2", "confidence", "1.01", "confidence is not be"),
+        ("technographics", "technographics.csv row 2", "confidence", "-0.1", "confidence is not be"),
+        ("technographics", "technographics.csv row 2", "legal_id", "556016-0681", "is no organisation n"),
+    ]
+    kept = "select technology, confidence from pipeline.company_technologies order by 1"
+    assert ask(kept) == [("Magento", 1.0), ("SAP", 0.0), ("Shopify", None)]
+    assert ask("select signal, observed_at from pipeline.company_signals order by 1") == [
+        ("expansion", datetime.combine(LATE.date(), datetime.min.time(), LATE.tzinfo) - timedelta(hours=2)),
+        ("funding", LATE),  # never later than its file
+    ]
+    assert ask("select value, confidence from pipeline.company_attributes where attribute = 'employees'") == [
+        ("12", None)
+    ]

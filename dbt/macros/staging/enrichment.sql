@@ -13,7 +13,7 @@
             coalesce(least({{ salesops.local_midnight('try_cast(p.fields.observed_at as date)') }}, version_at), version_at) as observed_at,
             coalesce({{ salesops.local_midnight('try_cast(p.fields.valid_from as date)') }}, least({{ salesops.local_midnight('try_cast(p.fields.observed_at as date)') }}, version_at), version_at) as valid_from,
             case when try_cast(p.fields.confidence as double) between 0 and 1 then try_cast(p.fields.confidence as double) end as confidence,
-            p.fields.confidence as confidence_text, p.corrected as corrected_text, p.file as file_name, p.sheet as sheet_name, try_cast(p.row as bigint) as row_number,
+            p.fields.confidence as confidence_text, p.fields.observed_at as observed_text, p.corrected as corrected_text, p.file as file_name, p.sheet as sheet_name, try_cast(p.row as bigint) as row_number,
             is_deleted, is_reconstructed, is_newest, version_at, landed_at, known_from
         from ({{ salesops.sheet_row_versions(relation, about + fields, begins=['observed_at']) }}) as versions
         where not is_reconstructed or try_cast(p.fields.observed_at as date) is not null
@@ -30,5 +30,5 @@
 {# The columns of enrichment_lines that every enrichment model of staging shares. #}
 {% macro enrichment_columns() -%}
 record_id, legal_id, legal_id_text, company, domain, country_code, country_text as country, supplier, observed_at, valid_from, confidence, confidence_text,
-    corrected_text, file_name, sheet_name, row_number, is_deleted, is_reconstructed, is_newest, version_at, landed_at, known_from
+    observed_text, corrected_text, file_name, sheet_name, row_number, is_deleted, is_reconstructed, is_newest, version_at, landed_at, known_from
 {%- endmacro %}

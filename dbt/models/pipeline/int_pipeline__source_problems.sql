@@ -4,6 +4,8 @@ select source, object, record_id, field, value, problem, first_seen_at from {{ r
 union all
 select source, object, record_id, field, value, problem, first_seen_at from {{ ref('stg_spreadsheets__problems') }}
 union all
+select source, object, record_id, field, value, problem, first_seen_at from {{ ref('stg_spreadsheets__enrichment_problems') }}
+union all
 select source, object, record_id, field, value, problem, first_seen_at from {{ ref('stg_exchange_rates__problems') }}
 union all
 select source, object, record_id, field, value, 'refused: ' || reason, landed_at from {{ ref('stg_landing__quarantine') }}

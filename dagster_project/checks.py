@@ -85,7 +85,7 @@ def _specs(settings: Settings) -> Iterator[dg.AssetCheckSpec]:
     for entry in _enabled(settings):
         text = f"{entry.source}.{entry.name}: extraction and newest event are no older than the company allows"
         yield dg.AssetCheckSpec(_fresh_name(entry), asset=DATA_STATUS, blocking=True, description=text)
-    if any(settings.is_enabled(source) for source in duplicates.LISTED):
+    if any(settings.is_enabled(listed.source) for listed in duplicates.LISTED.values()):
         text = "No more new groups of duplicate contacts since the accepted state than the rule allows"
         yield dg.AssetCheckSpec("has_no_new_duplicate_contacts", asset=CONTACTS, blocking=True, description=text)
     for name, text in WHO_IS_WHO.items():
@@ -142,14 +142,15 @@ def _age(connection: duckdb.DuckDBPyConnection, entry: RawObject, night: Night) 
 
 def _duplicates(night: Night) -> Iterator[Finding]:
     """One finding for all CRMs, each judged by its own rule; it stops the night where one of those broken does."""
-    watched = [source for source in duplicates.LISTED if night.settings.is_enabled(source)]
+    watched = [name for name, listed in duplicates.LISTED.items() if night.settings.is_enabled(listed.source)]
     if not watched:
         return
+    rules = {name: _rule(night, name) for name in watched}
     with night.warehouse() as connection:
-        rules = {source: night.settings.duplicates.rule(source, duplicates.LISTED[source].object) for source in watched}
         country = night.settings.company.country
-        verdicts = {source: duplicates.judge(connection, rule, country, source) for source, rule in rules.items()}
+        verdicts = {name: duplicates.judge(connection, rule, country, name) for name, rule in rules.items()}
         link = _record_link(connection, night)
+        known_leads = duplicates.leads_of_contacts(connection) if "salesforce leads" in watched else None
     new = [group for verdict in verdicts.values() for group in verdict.new]
     groups = [(g.kind, " ".join(link(g.source, i) for i in g.record_ids[:5])) for g in new[: duplicates.WORST]]
     metadata: dict[str, Any] = {
@@ -157,50 +158,66 @@ def _duplicates(night: Night) -> Iterator[Finding]:
         "groups": sum(verdict.group_count for verdict in verdicts.values()),
         "share_of_contacts": len(new) / (sum(verdict.contact_count for verdict in verdicts.values()) or 1),
     }
+    if known_leads is not None:
+        metadata["leads_with_the_mail_of_a_contact"] = known_leads
     if new:
         worst = [dg.TableRecord({"why": kind, "records": records}) for kind, records in groups]
         metadata["worst_offenders"] = dg.MetadataValue.table(worst)
-    broken = [source for source, verdict in verdicts.items() if not verdict.passed]
-    on_error = "block" if any(rules[source].on_error == "block" for source in broken or watched) else "flag"
-    said = broken or watched
-    reason = "; ".join(
-        f"{source}: {verdicts[source].reason}" if len(watched) > 1 else verdicts[source].reason for source in said
-    )
+    broken = [name for name, verdict in verdicts.items() if not verdict.passed]
+    reason = duplicates.by_crm({name: verdicts[name].reason for name in broken or watched}, len(watched) > 1)
     lines = [f"same {kind}: {records}" for kind, records in groups]
     level = "failed" if broken else "passed"
+    on_error = _on_error(rules, broken)
     yield Finding(CONTACTS, "has_no_new_duplicate_contacts", level, reason, on_error, metadata, lines)
 
 
+def _rule(night: Night, name: str) -> DuplicatesRule:
+    listed = duplicates.LISTED[name]
+    return night.settings.duplicates.rule(listed.source, listed.object)
+
+
+def _on_error(rules: Mapping[str, DuplicatesRule], broken: Sequence[str]) -> str:
+    """Whether what is broken stops the night."""
+    return "block" if any(rules[name].on_error == "block" for name in broken or rules) else "flag"
+
+
 def _who_is_who(night: Night) -> Iterator[Finding]:
-    rule = night.settings.duplicates.rule("hubspot", "contacts")
-    assert rule.warn_duplicate_rate is not None and rule.warn_waiting_pairs is not None
-    yield _joined_records(night, rule)
+    """Each CRM's records by its own rule; a contact that two CRMs have is no copy in either."""
+    rules = {name: _rule(night, name) for name, listed in duplicates.LISTED.items() if name == listed.source}
+    yield _joined_records(night, rules)
     with duckdb.connect(str(night.data.marts)) as connection:
-        rate, waiting = connection.execute(
-            """select duplicate_rate, review_pair_count from kpi.contact_quality
-               where period_grain = 'all' and dimension = 'company'"""
-        ).fetchone() or (None, 0)
+        held = {source: counts for source, *counts in connection.execute(_HELD).fetchall() if source in rules}
         contradictions = connection.execute(
             """select contradiction,
                    string_agg(file_name || ' line ' || row_number, ', ' order by file_name, row_number)
                from pipeline.match_rulings where state = 'contradicts others'
                group by contradiction order by contradiction"""
         ).fetchall()
+    rates = {source: copies / records for source, (records, copies, _) in held.items()}
+    bounds = {source: rules[source].warn_duplicate_rate or 0.0 for source in held}
+    broken = [source for source, rate in rates.items() if rate > bounds[source]]
+    said = {
+        source: f"{rates[source]:.1%} of the living contact records are copies of others, {bounds[source]:.1%} expected"
+        for source in broken or held
+    }
     yield Finding(
         CONTACT_PAIRS,
         "duplicate_rate_is_bounded",
-        "failed" if (rate or 0) > rule.warn_duplicate_rate else "passed",
-        f"{rate or 0:.1%} of the living contact records are copies of others, {rule.warn_duplicate_rate:.1%} expected",
+        "failed" if broken else "passed",
+        duplicates.by_crm(said, len(held) > 1) or "no contacts",
         on_error="flag",
-        metadata={"duplicate_rate": rate or 0.0},
+        metadata={f"duplicate_rate of {source}": rate for source, rate in rates.items()},
     )
+    waiting = {source: pairs for source, (_, _, pairs) in held.items()}
+    broken = [source for source, pairs in waiting.items() if pairs > (rules[source].warn_waiting_pairs or 0)]
+    said = {source: f"{waiting[source]} pairs of contacts wait for a ruling" for source in broken or waiting}
     yield Finding(
         CONTACT_PAIRS,
         "pairs_are_ruled_on",
-        "failed" if waiting > rule.warn_waiting_pairs else "passed",
-        f"{waiting} pairs of contacts wait for a ruling (`salesops duplicates worklist`)",
+        "failed" if broken else "passed",
+        (duplicates.by_crm(said, len(held) > 1) or "no contacts") + " (`salesops duplicates worklist`)",
         on_error="flag",
-        metadata={"waiting_pairs": waiting},
+        metadata={f"waiting_pairs of {source}": pairs for source, pairs in waiting.items()},
     )
     yield Finding(
         CONTACT_PAIRS,
@@ -212,9 +229,22 @@ def _who_is_who(night: Night) -> Iterator[Finding]:
     )
 
 
-def _joined_records(night: Night, rule: DuplicatesRule) -> Finding:
+# Of each CRM: its living contact records, those that are copies of another one there, and pairs that wait in which a
+# record of it is the newer one.
+_HELD = """
+select source, count(*), count(*) - count(distinct contact_key), coalesce(any_value(waiting.pair_count), 0)
+from pipeline.contact_identities
+left join (
+    select split_part(newer_record_key, ':', 1) as source, count(*) as pair_count
+    from pipeline.contact_pairs where band = 'review' and ruling is null group by all
+) as waiting using (source)
+where record_state = 'alive' group by source order by source
+"""
+
+
+def _joined_records(night: Night, rules: Mapping[str, DuplicatesRule]) -> Finding:
     with night.warehouse() as connection:
-        verdict = duplicates.judge_pairs(connection, rule)
+        verdict = duplicates.judge_pairs(connection, rules)
     with duckdb.connect(str(night.data.marts)) as connection:
         urls = dict(connection.execute(_JOINED_URLS).fetchall())
     pairs = [
@@ -236,7 +266,8 @@ def _joined_records(night: Night, rule: DuplicatesRule) -> Finding:
         )
     level = "passed" if verdict.passed else "failed"
     lines = [f"{pair['records']}: {pair['why']}" for pair in pairs[: duplicates.WORST]]
-    return Finding(CONTACT_PAIRS, "has_no_new_joined_records", level, verdict.reason, rule.on_error, metadata, lines)
+    on_error = _on_error(rules, verdict.broken)
+    return Finding(CONTACT_PAIRS, "has_no_new_joined_records", level, verdict.reason, on_error, metadata, lines)
 
 
 _JOINED_URLS = """

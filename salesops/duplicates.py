@@ -2,15 +2,17 @@
 
 Two looks. Groups, on the landed records alone: whatever the matching engine says, nobody brings these in unseen.
 A group is two or more live contacts of one source with the same normalised e-mail, or with the same phone and the
-same folded name. Shared mailboxes (info@, sales@ ...) and switchboards (one phone, other names) are nobody's
-duplicate. Looks at the newest landed version: what a seller would see in the CRM now, whatever the night's as-of.
+same folded name. Salesforce's open leads are looked at among their own: one that is a contact too is how that CRM
+works. Shared mailboxes (info@, sales@ ...) and switchboards (one phone, other names) are nobody's duplicate. Looks at
+the newest landed version: what a seller would see in the CRM now, whatever the night's as-of.
 Pairs, of the night that was built: living records that the matching engine made one contact by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import duckdb
@@ -32,14 +34,19 @@ WATCHED = (
 
 @dataclass(frozen=True)
 class _Listed:
-    """Where a CRM's contacts lie. `fields`: e-mail, telephone, mobile one, first and last name of a payload, in SQL."""
+    """Where a CRM's contacts lie. `fields`: e-mail, telephone, mobile one, first and last name of a payload, in SQL;
+    `counts`: which of its payloads are people. `prefix` of what is hashed tells one list from another."""
 
+    source: str
     object: str
     fields: str
     employers: str
+    counts: str = "true"
+    prefix: str = ""
 
-    def table(self, source: str) -> str:
-        return f"raw.{source}__{self.object}"
+    @property
+    def table(self) -> str:
+        return f"raw.{self.source}__{self.object}"
 
 
 def _texts(*paths: str) -> str:
@@ -56,25 +63,49 @@ def _in_list(name: str, mark: str, value: str, otherwise: str) -> str:
 _NAMED = (
     "select record_id as from_id, json_extract_string(payload, '$.{}') as company_id from newest where not is_deleted"
 )
+_SALESFORCE = _texts("Email", "Phone", "MobilePhone", "FirstName", "LastName")
 LISTED = {
     "hubspot": _Listed(
-        "contacts",
+        *("hubspot", "contacts"),
         _texts(*(f"properties.{name}" for name in ("email", "phone", "mobilephone", "firstname", "lastname"))),
         """select from_id, to_id as company_id
     from raw.hubspot__contacts_companies_links
     qualify row_number() over (partition by from_id, to_id, type_id order by landed_at desc, batch_id desc) = 1
         and not is_deleted""",
     ),
-    "salesforce": _Listed(
-        "contacts", _texts("Email", "Phone", "MobilePhone", "FirstName", "LastName"), _NAMED.format("AccountId")
+    "salesforce": _Listed("salesforce", "contacts", _SALESFORCE, _NAMED.format("AccountId"), prefix="salesforce:"),
+    "salesforce leads": _Listed(
+        *("salesforce", "leads", _SALESFORCE, "select null as from_id, null as company_id where false"),
+        counts="coalesce(payload ->> '$.IsConverted', 'false') <> 'true'",
+        prefix="salesforce lead:",
     ),
     "pipedrive": _Listed(
-        "persons",
+        *("pipedrive", "persons"),
         f"""[{_in_list("emails", "primary", "true", "{}[1]")}, {_in_list("phones", "primary", "true", "{}[1]")},
             {_in_list("phones", "label", "mobile", "null")}, payload ->> '$.name', '']""",
         _NAMED.format("org_id"),
+        prefix="pipedrive:",
     ),
 }
+
+_LEADS_OF_CONTACTS = """
+with people as (
+    select 'lead' as kind, record_id, version_at, landed_at, batch_id, payload, is_deleted from raw.salesforce__leads
+    union all
+    select 'contact', record_id, version_at, landed_at, batch_id, payload, is_deleted from raw.salesforce__contacts
+),
+living as (
+    select kind, lower(trim(payload ->> '$.Email')) as email
+    from (
+        from people
+        qualify row_number() over (
+            partition by kind, record_id order by version_at desc, landed_at desc, batch_id desc) = 1
+    )
+    where not is_deleted and coalesce(payload ->> '$.IsConverted', 'false') <> 'true'
+)
+select count(*) from living where kind = 'lead' and email like '%_@_%'
+    and email in (select email from living where kind = 'contact' and email is not null)
+"""
 
 # What sales ops ruled the same is no duplicate that came in.
 _PAIRS = """
@@ -100,7 +131,7 @@ contacts as (
     select record_id, lower(trim(p[1])) as email,
         regexp_replace(coalesce(nullif(p[3], ''), p[2], ''), '[^0-9+]', '', 'g') as digits,
         strip_accents(lower(trim(concat_ws(' ', trim(p[4]), trim(p[5]))))) as name
-    from newest where not is_deleted
+    from newest where not is_deleted and {counts}
 ),
 readable as (
     select record_id, email, name,
@@ -159,12 +190,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class PairVerdict:
-    """`new`: pairs that are not in the baseline. `record_count`: distinct later records in them."""
+    """`new`: pairs that are not in the baseline. `record_count`: distinct later records in them. `broken`: CRMs with
+    more of these than their rule allows."""
 
     passed: bool
     reason: str
     new: list[Pair]
     record_count: int
+    broken: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -182,7 +215,7 @@ class Verdict:
 def find_groups(
     connection: duckdb.DuckDBPyConnection, country: str, sources: Iterable[str] = tuple(LISTED)
 ) -> list[Group]:
-    """All groups of these CRMs, the largest of each first. `country` completes phone numbers without a country code."""
+    """All groups of these lists, the largest of each first. `country` completes phones without a country code."""
     import phonenumbers
 
     from analysis.matching.engine import words
@@ -192,10 +225,7 @@ def find_groups(
     groups = []
     for source in sources:
         listed = LISTED[source]
-        prefix = "" if source == "hubspot" else f"{source}:"  # its hashes are those of before other CRMs were watched
-        query = _GROUPS.format(
-            source=source, prefix=prefix, table=listed.table(source), fields=listed.fields, employers=listed.employers
-        )
+        query = _GROUPS.format(table=listed.table, **vars(listed))
         groups += [Group(*row) for row in connection.execute(query, parameters).fetchall()]
     return groups
 
@@ -203,10 +233,10 @@ def find_groups(
 def judge(
     connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule, country: str, source: str = "hubspot"
 ) -> Verdict:
-    """Compare a CRM's contacts with the accepted baseline. Where it holds none of them they are inherited, and pass."""
+    """Compare a list's contacts with the accepted baseline. Where it holds none of them they are inherited: passed."""
     groups = find_groups(connection, country, [source])
     accepted = _baseline(connection)
-    table = LISTED[source].table(source)
+    table = LISTED[source].table
     counted = connection.execute(f"select count(distinct record_id) from {table}").fetchone()
     contact_count = counted[0] if counted else 0
     if accepted is None or source not in _watched(accepted):
@@ -226,19 +256,44 @@ def judge(
     return Verdict(not problems, reason, new, len(groups), contact_count, True)
 
 
-def judge_pairs(connection: duckdb.DuckDBPyConnection, rule: DuplicatesRule) -> PairVerdict:
-    """Compare what the last build joined with the accepted baseline. One without pairs, or none, has inherited them."""
+def leads_of_contacts(connection: duckdb.DuckDBPyConnection) -> int:
+    """Open Salesforce leads with the e-mail of a contact there: known already, and no duplicate of one another."""
+    (count,) = connection.execute(_LEADS_OF_CONTACTS).fetchone() or (0,)
+    return int(count)
+
+
+def judge_pairs(connection: duckdb.DuckDBPyConnection, rules: Mapping[str, DuplicatesRule]) -> PairVerdict:
+    """Compare what the last build joined with the accepted baseline: the later record of a pair by its CRM's rule. A
+    baseline without pairs, or none, has inherited them."""
     accepted, pairs = _baseline(connection), _joined_pairs(connection)
     if accepted is None or PAIRS not in accepted:
         reason = f"{len(pairs)} pairs joined; they become the accepted baseline with the next publication"
         return PairVerdict(True, reason, [], 0)
     inherited = LISTED.keys() - _watched(accepted)
     new = [pair for pair in pairs if pair.pair_hash not in accepted and not inherited.intersection(_sources_of(pair))]
-    count = len({pair.later_key for pair in new})
-    counted = connection.execute("select count(*) from matching.int_matching__contacts").fetchone()
-    allowed = _allowed(rule, counted[0] if counted else 0)
-    reason = f"{count} records are duplicates of others and were not when the state was accepted, {allowed} allowed"
-    return PairVerdict(count <= allowed, reason, new, count)
+    later: dict[str, set[str]] = defaultdict(set)
+    for pair in new:
+        later[pair.later_key.partition(":")[0]].add(pair.later_key)
+    counted = dict(
+        connection.execute(
+            """select split_part(record_key, ':', 1), count(*) from matching.int_matching__contacts
+               group by all order by 1"""
+        ).fetchall()
+    )
+    allowed = {source: _allowed(rules[source], count) for source, count in counted.items() if source in rules}
+    broken = [source for source, most in allowed.items() if len(later[source]) > most]
+    said = {
+        source: f"{len(later[source])} records are duplicates of others and were not when the state was accepted,"
+        f" {allowed[source]} allowed"
+        for source in broken or allowed
+    }
+    reason = by_crm(said, len(allowed) > 1) or "no contacts"
+    return PairVerdict(not broken, reason, new, sum(map(len, later.values())), broken)
+
+
+def by_crm(said: Mapping[str, str], is_several: bool) -> str:
+    """What is said of each CRM, in one line; named where there are several."""
+    return "; ".join(f"{source}: {text}" if is_several else text for source, text in said.items())
 
 
 def _allowed(rule: DuplicatesRule, contact_count: int) -> int:
@@ -247,11 +302,11 @@ def _allowed(rule: DuplicatesRule, contact_count: int) -> int:
 
 
 def read_from(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """CRMs whose contacts were ever read: an accepted state without them would call every inherited duplicate new."""
+    """Lists that were ever read: an accepted state without them would call every inherited duplicate new."""
     listed = connection.execute(
         "select source, object from raw.sync_state where last_success_at is not null"
     ).fetchall()
-    return {source for source, name in listed if source in LISTED and LISTED[source].object == name}
+    return {name for name, one in LISTED.items() if (one.source, one.object) in listed}
 
 
 def inherit(connection: duckdb.DuckDBPyConnection, country: str, now: datetime) -> bool:
@@ -291,7 +346,7 @@ def _group_rows(groups: Sequence[Group], watched: set[str], note: str, now: date
 
 
 def _watched(accepted: dict[str, int]) -> set[str]:
-    """CRMs whose contacts the accepted state holds."""
+    """Lists whose contacts the accepted state holds."""
     named = {key.removeprefix(WATCHED) for key in accepted if key.startswith(WATCHED)}
     return named or {"hubspot"}
 

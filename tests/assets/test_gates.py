@@ -11,7 +11,7 @@ import pytest
 from dagster_project import checks
 from salesops import duplicates
 from salesops.clock import Clock
-from salesops.config import Settings
+from salesops.config import Duplicates, DuplicatesRule, Settings
 from salesops.layout import DataDirectory
 from salesops.night import Night
 
@@ -187,12 +187,30 @@ def test_a_new_duplicate_is_shown_by_its_page_in_the_crm_that_it_is_in(night):
         )
         duplicates.accept(connection, [], "nothing yet", Clock().now())
         connection.execute("delete from raw.duplicate_baseline where record_count = 2")
-    change(night, "create table kpi.contact_quality (duplicate_rate double, review_pair_count bigint,"
-                  " period_grain varchar, dimension varchar)")  # fmt: skip
+    change(night, "create table pipeline.contact_identities (source varchar, contact_key varchar,"
+                  " record_state varchar)")  # fmt: skip
     change(night, "create table pipeline.match_rulings (state varchar, contradiction varchar, file_name varchar,"
                   " row_number bigint)")  # fmt: skip
     change(night, "create table pipeline.contact_pairs as select 'hubspot' as left_source, '1' as left_id,"
                   " null as left_url, 'salesforce' as right_source, '003' as right_id,"
-                  " 'https://acme.my.salesforce.com/003' as right_url, true as is_joined")  # fmt: skip
-    found = {finding.name: finding for finding in checks._who_is_who(night)}["has_no_new_joined_records"]
-    assert found.worst == ["hubspot:contact:1 https://acme.my.salesforce.com/003: same mailbox"]
+                  " 'https://acme.my.salesforce.com/003' as right_url, true as is_joined, 'joined' as band,"
+                  " null as ruling, 'salesforce:contact:003' as newer_record_key")  # fmt: skip
+    found = {finding.name: finding for finding in checks._who_is_who(night)}
+    assert found["has_no_new_joined_records"].worst == [
+        "hubspot:contact:1 https://acme.my.salesforce.com/003: same mailbox"
+    ]
+    assert found["duplicate_rate_is_bounded"].reason == "no contacts"
+    # two records of HubSpot are one contact, which Salesforce has too: that is a copy in HubSpot alone
+    rows = [("hubspot", "a"), ("hubspot", "a"), ("salesforce", "a"), ("salesforce", "b")]
+    for source, key in rows:
+        change(night, f"insert into pipeline.contact_identities values ('{source}', '{key}', 'alive')")
+    change(night, "update pipeline.contact_pairs set band = 'review'")
+    limits = {
+        "hubspot": {"contacts": DuplicatesRule(warn_duplicate_rate=0.4)},
+        "salesforce": {"contacts": DuplicatesRule(warn_waiting_pairs=0)},
+    }
+    night.settings = night.settings.model_copy(update={"duplicates": Duplicates(**limits)})
+    found = {finding.name: finding for finding in checks._who_is_who(night)}
+    rate, waiting = found["duplicate_rate_is_bounded"], found["pairs_are_ruled_on"]
+    assert (rate.level, rate.reason.partition(" of")[0]) == ("failed", "hubspot: 50.0%")
+    assert (waiting.level, waiting.reason.partition(" of")[0]) == ("failed", "salesforce: 1 pairs")

@@ -13,6 +13,7 @@ from salesops import duplicates
 from salesops.config import DUPLICATES_DEFAULTS
 
 NOW = datetime(2026, 3, 31, 1, 15, tzinfo=UTC)
+RULES = dict.fromkeys(("hubspot", "salesforce", "pipedrive"), DUPLICATES_DEFAULTS)
 
 
 @pytest.fixture
@@ -168,13 +169,13 @@ def joined(raw, *pairs: tuple[int, int]) -> None:
 def test_new_joined_records_are_counted_once_each_and_refused_beyond_the_rule(raw):
     joined(raw, (1, 2))
     accepted(raw)
-    assert duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new == []
+    assert duplicates.judge_pairs(raw, RULES).new == []
     joined(raw, (1, 2), (1, 3), (2, 3), *((n, n + 1) for n in range(10, 28, 2)))
-    verdict = duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS)
+    verdict = duplicates.judge_pairs(raw, RULES)
     assert verdict.passed and (len(verdict.new), verdict.record_count) == (11, 10)
     assert {pair.later_key for pair in verdict.new[-2:]} == {"hubspot:contact:3"}
     joined(raw, (1, 2), *((n, n + 1) for n in range(10, 32, 2)))
-    assert not duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).passed
+    assert not duplicates.judge_pairs(raw, RULES).passed
 
 
 def test_a_state_of_before_there_were_pairs_gets_them_and_keeps_its_groups(raw):
@@ -188,7 +189,7 @@ def test_a_state_of_before_there_were_pairs_gets_them_and_keeps_its_groups(raw):
     assert not duplicates.inherit(raw, "SE", NOW)
     assert [group.record_ids for group in judge(raw).new] == [["3", "4"]]
     joined(raw, (1, 2), (3, 4))
-    assert [pair.later_key for pair in duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new] == ["hubspot:contact:4"]
+    assert [pair.later_key for pair in duplicates.judge_pairs(raw, RULES).new] == ["hubspot:contact:4"]
     raw.execute("delete from raw.duplicate_baseline")
     assert duplicates.inherit(raw, "SE", NOW) and judge(raw).new == []
 
@@ -250,6 +251,55 @@ def test_pairs_with_a_record_of_a_crm_that_is_new_are_inherited(raw):
            where record_key = 'hubspot:contact:1'"""
     )
     person(raw, "1", "c@firma.se")
-    assert duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new == []
+    assert duplicates.judge_pairs(raw, RULES).new == []
     assert not duplicates.inherit(raw, "SE", NOW)
-    assert duplicates.judge_pairs(raw, DUPLICATES_DEFAULTS).new == []
+    assert duplicates.judge_pairs(raw, RULES).new == []
+
+
+def test_a_record_that_became_a_copy_is_judged_by_the_rule_of_its_own_crm(raw):
+    """The pair's later record is whom it speaks of: HubSpot's limits are nothing to Pipedrive's records."""
+    joined(raw, (1, 2))
+    accepted(raw)
+    person(raw, "1", "c@firma.se")
+    duplicates.inherit(raw, "SE", NOW)
+    joined(raw, (1, 2), (11, 12), (13, 14))
+    raw.execute(
+        """update matching.int_matching__contact_pairs set right_key = replace(right_key, 'hubspot', 'pipedrive')
+           where left_key like 'hubspot:contact:1_';
+           update matching.int_matching__contact_records set record_key = replace(record_key, 'hubspot', 'pipedrive')
+           where record_key in ('hubspot:contact:12', 'hubspot:contact:14');
+           create or replace table matching.int_matching__contacts as from matching.int_matching__contact_records"""
+    )
+    strict, lax = (DUPLICATES_DEFAULTS.model_copy(update={"max_new_groups": most}) for most in (1, 2))
+    verdict = duplicates.judge_pairs(raw, {"hubspot": strict, "pipedrive": lax})
+    assert verdict.passed and verdict.record_count == 2
+    assert [part.split(",")[-1] for part in verdict.reason.split(";")] == [" 1 allowed", " 2 allowed"]
+    verdict = duplicates.judge_pairs(raw, {"hubspot": lax, "pipedrive": strict})
+    assert verdict.broken == ["pipedrive"] and not verdict.passed and verdict.reason.startswith("pipedrive: 2 records")
+
+
+def test_open_leads_of_salesforce_are_watched_among_their_own_and_one_that_is_a_contact_is_counted(raw):
+    landed(raw, "salesforce", "contacts", "0031", {"Email": "Anna@firma.se"})
+    landed(raw, "salesforce", "leads", "00Q1", {"Email": "anna@firma.se", "IsConverted": "false"})
+    landed(raw, "salesforce", "leads", "00Q2", {"Email": "b@firma.se", "IsConverted": "true"})
+    assert groups(raw) == [] and duplicates.leads_of_contacts(raw) == 1
+    accepted(raw)
+    landed(raw, "salesforce", "leads", "00Q3", {"Email": " B@firma.se"})
+    assert groups(raw) == [], "the first one was converted: it is a contact now"
+    landed(raw, "salesforce", "leads", "00Q4", {"Email": "b@firma.se"})
+    assert duplicates.judge(raw, DUPLICATES_DEFAULTS, "SE", "salesforce").new == []
+    verdict = duplicates.judge(raw, DUPLICATES_DEFAULTS, "SE", "salesforce leads")
+    assert [(group.source, group.record_ids) for group in verdict.new] == [("salesforce", ["00Q3", "00Q4"])]
+    assert duplicates.leads_of_contacts(raw) == 1
+
+
+def test_an_accepted_state_of_before_leads_were_watched_inherits_theirs(raw):
+    landed(raw, "salesforce", "contacts", "0031", {"Email": "a@firma.se"})
+    accepted(raw)
+    landed(raw, "salesforce", "leads", "00Q1", {"Email": "b@firma.se"})
+    landed(raw, "salesforce", "leads", "00Q2", {"Email": "b@firma.se"})
+    verdict = duplicates.judge(raw, DUPLICATES_DEFAULTS, "SE", "salesforce leads")
+    assert verdict.passed and not verdict.has_baseline
+    duplicates.inherit(raw, "SE", NOW)
+    verdict = duplicates.judge(raw, DUPLICATES_DEFAULTS, "SE", "salesforce leads")
+    assert verdict.has_baseline and verdict.new == [] and verdict.group_count == 1

@@ -22,6 +22,7 @@ import orjson
 from ingestion.session import (
     PAGE_ATTEMPTS,
     BrokenPage,
+    BudgetError,
     CredentialsError,
     MissingScopeError,
     Page,
@@ -39,10 +40,6 @@ PRIVATE_KEY = "SALESFORCE_PRIVATE_KEY_FILE"
 _SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
 
 T = TypeVar("T")
-
-
-class BudgetError(PermanentSourceError):
-    """The configured share of the org's daily requests is used: the rest belongs to others."""
 
 
 class JobFailedError(PermanentSourceError):
@@ -186,6 +183,19 @@ class OrgClient:
 
     def get(self, path: str, params: Mapping[str, str] | None = None, require: str | None = None) -> Page:
         return self._ask(lambda session: session.get(path, params, require))
+
+    def write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Change the org below its `prefix`: sent again while the record is locked by another transaction."""
+        for attempt in range(1, PAGE_ATTEMPTS + 1):
+            try:
+                return self._ask(lambda session: session.write(method, self.prefix + path, body))
+            except PermanentSourceError as error:
+                if error.code != "UNABLE_TO_LOCK_ROW":
+                    raise
+                if attempt == PAGE_ATTEMPTS:
+                    raise TransientSourceError(str(error)) from None
+                self.session.pause(attempt)
+        raise AssertionError
 
     def describe(self, sobjects: list[str]) -> dict[str, dict[str, Any] | None]:
         """Each object's description, 25 in a request; None for an object that the org lacks or hides."""

@@ -69,6 +69,10 @@ class MissingScopeError(PermanentSourceError):
         self.scope = scope
 
 
+class BudgetError(PermanentSourceError):
+    """The day's requests, or our share of them, are used: nothing more may be asked until the vendor's day is over."""
+
+
 @dataclass
 class Meter:
     """What one object's read cost. Retries are the attempts beyond the first, of any cause."""
@@ -415,7 +419,7 @@ def _stop_when_waiting_is_useless(retry: Retry, response: Any, scrub: Any) -> No
         is_empty = any(response.headers.get(name) == "0" for name in DAILY_BUDGETS)
         if is_empty or str(details.get("policyName", "")).upper() == "DAILY":
             message = scrub(str(details.get("message") or details.get("error") or ""))[:200]
-            raise PermanentSourceError(f"daily request limit used up (429): {message}", 429)
+            raise BudgetError(f"daily request limit used up (429): {message}", 429)
     wait = retry.get_retry_after(response)
     if wait is not None and wait > LONGEST_WAIT_SECONDS:
         raise TransientSourceError(f"HTTP {response.status}: asked to wait {wait:.0f} s, longer than we do")

@@ -206,6 +206,7 @@ def writeback(
     from ingestion.session import SourceError
     from salesops import config
     from salesops import writeback as writing
+    from salesops import writeback_plan as planning
     from salesops.clock import Clock
     from salesops.layout import DataDirectory
 
@@ -217,24 +218,25 @@ def writeback(
             published = DataDirectory(config.data_directory()).published / "marts.duckdb"
             if not published.exists():
                 raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
-            made = writing.write_plan(published, settings, to)
+            made = planning.write_plan(published, settings, to)
             counts = f"{made.field_count} empty fields and {made.task_count} merge tasks in {made.path}"
             typer.echo("\n".join([counts, *made.left_out]))
             return
-        writer = writing.opened_writer(settings, os.environ)
+        writers = writing.opened_writers(settings, os.environ)
         try:
             if undo is not None:
-                outcome = writing.undo(writer, undo, typer.echo)
+                outcome = writing.undo(writers, undo, typer.echo)
             else:
                 assert apply is not None
                 journal = to or apply.with_name(f"{apply.stem}.undo-{now:%Y%m%dT%H%M%SZ}.jsonl")
-                outcome = writing.apply(settings, writer, apply, journal, typer.echo, now)
+                outcome = writing.apply(settings, writers, apply, journal, typer.echo, now)
                 typer.echo(f"To take it back: salesops writeback --undo {journal}")
-        except (writing.PlanError, SourceError) as error:
+        except (planning.PlanError, SourceError) as error:
             typer.echo(str(error), err=True)
             raise typer.Exit(CONFIGURATION) from None
         finally:
-            writer.close()
+            for writer in writers.values():
+                writer.close()
         raise typer.Exit(SOURCE_FAILED if outcome.problems else 0)
 
 

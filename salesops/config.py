@@ -426,31 +426,30 @@ CompanyField = Literal[
     "legal_id", "industry_code", "status", "parent", "founded_date",
 ]  # fmt: skip
 UNREAD_FIELDS = ("industry_code", "status", "parent", "founded_date")  # no CRM's are read: seen when they are written
-WRITTEN_FIELDS: dict[CompanyField, str] = {
-    "domain": "domain",
-    "industry": "industry",
-    "employees": "numberofemployees",
-    "revenue": "annualrevenue",
-    "country": "country",
-    "city": "city",
-}
+WRITTEN_FIELDS: dict[str, dict[CompanyField, str]] = {
+    "hubspot": {
+        "domain": "domain", "industry": "industry", "employees": "numberofemployees", "revenue": "annualrevenue",
+        "country": "country", "city": "city",
+    },
+    "salesforce": {
+        "domain": "Website", "industry": "Industry", "employees": "NumberOfEmployees", "revenue": "AnnualRevenue",
+        "country": "BillingCountry", "city": "BillingCity",
+    },
+}  # fmt: skip
 
 
 class HubSpotWriteback(_Section):
     """Our company field -> the portal's property ("": not written); the mark says where values are from."""
 
-    company_fields: dict[CompanyField, PropertyName] = WRITTEN_FIELDS
+    company_fields: dict[CompanyField, PropertyName] = {}
     mark_property: Annotated[str, Field(pattern="^[a-z0-9_]+$")] = "salesops_enrichment"
 
-    @field_validator("company_fields")
-    @classmethod
-    def _with_defaults(cls, value: dict[CompanyField, str]) -> dict[CompanyField, str]:
-        return WRITTEN_FIELDS | value
 
-    @property
-    def properties(self) -> dict[str, str]:
-        """Field -> property, of the fields that are written."""
-        return {str(name): target for name, target in self.company_fields.items() if target}
+class SalesforceWriteback(_Section):
+    """The same of an org's accounts. The mark is a field of its own: Description and the like are people's."""
+
+    company_fields: dict[CompanyField, ApiName] = {}
+    mark_property: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*__c$")] = "Enriched_From__c"
 
 
 class Writeback(_Section):
@@ -458,11 +457,23 @@ class Writeback(_Section):
 
     enabled: bool = False
     hubspot: HubSpotWriteback = HubSpotWriteback()
+    salesforce: SalesforceWriteback = SalesforceWriteback()
+
+    def properties(self, crm: str) -> dict[str, str]:
+        """Our field -> the CRM's, of the fields that are written there."""
+        if crm not in WRITTEN_FIELDS:
+            return {}
+        fields = {**WRITTEN_FIELDS[crm], **getattr(self, crm).company_fields}
+        return {str(name): target for name, target in fields.items() if target}
+
+    def mark(self, crm: str) -> str:
+        """The CRM's field that says where values are from."""
+        return str(getattr(self, crm).mark_property)
 
     @property
     def unread_fields(self) -> dict[str, list[str]]:
         """CRM -> what is written there and read by no model: whether it is empty is known when it is written."""
-        return {"hubspot": [name for name in UNREAD_FIELDS if name in self.hubspot.properties]}
+        return {crm: [name for name in UNREAD_FIELDS if name in self.properties(crm)] for crm in WRITTEN_FIELDS}
 
 
 class Settings(_Section):

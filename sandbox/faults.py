@@ -51,6 +51,9 @@ ANSWER_FAULTS = {
     "concurrent_limit": (3, 2),
     "query_timeout": (1, 1),
     "job_failed": (1, 1),
+    "validation_rule": (1, 1),
+    "duplicates_detected": (1, 1),
+    "row_locked": (1, 1),
     # Pipedrive's own
     "cursor_reset": (1, 1),
 }
@@ -71,7 +74,9 @@ class Fault:
     def hits(self, path: str) -> bool:
         """Count a call and say whether this one is hit."""
         if self.name == "missing_scope":
-            meant = concerns(path, self.argument) or (path.startswith(("/api/v", "/v1/")) and self.argument in path)
+            meant = concerns(path, self.argument) or (
+                path.startswith(("/api/v", "/v1/", "/services/data/")) and self.argument in path
+            )
         elif self.name == "cursor_reset":
             meant = "cursor=" in path and self.argument in path
         else:

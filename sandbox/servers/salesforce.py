@@ -26,6 +26,7 @@ from sandbox.servers.salesforce_fields import SOBJECTS, describe
 from sandbox.servers.salesforce_org import Org, Row
 from sandbox.servers.salesforce_rows import csv_page, instant, record
 from sandbox.servers.salesforce_setup import category_of, stages_of
+from sandbox.servers.salesforce_write import OrgError, OrgWriter
 from sandbox.servers.soql import Query, SoqlError, parse
 from sandbox.servers.wire import Handler, serving
 from sandbox.store import instant_of
@@ -40,14 +41,6 @@ _VERSION = re.compile(r"^/services/data/v(\d\d)\.0(/.*)$")
 _ASYNC = re.compile(r"^/services/async/(\d\d)\.0/(.*)$")
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SHA256_PREFIX = bytes.fromhex("3031300d060960864801650304020105000420")
-
-
-class OrgError(Exception):
-    """An error in the vendor's shape: a list of one."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.answer = Answer(status, [{"message": message, "errorCode": code}])
 
 
 @dataclass
@@ -92,6 +85,7 @@ class OrgServer(CompanyServer):
     def __init__(self, world: World, port: int = 0) -> None:
         super().__init__(world, _Handler, port, DEFAULT_TOKEN)
         self.org, self.credentials = Org(world), Credentials()
+        self.writer = OrgWriter(self.org)
         self.batch_size, self.daily_limit, self.used = LONGEST_BATCH, 100_000, 0
         self.cursors: dict[str, Cursor] = {}
         self.jobs: dict[str, Job] = {}
@@ -174,6 +168,9 @@ class _Handler(Handler):
             "down": (503, "SERVER_UNAVAILABLE", "Server too busy"),
             "server_errors": (503, "SERVER_UNAVAILABLE", "Server too busy"),
             "missing_scope": (403, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization."),
+            "validation_rule": (400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "Industry: choose one of ours"),
+            "duplicates_detected": (400, "DUPLICATES_DETECTED", "Use one of these records?"),
+            "row_locked": (400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"),
         }  # fmt: skip
         if name == "locator_gone" and "/query/01g" in self.path:
             errors[name] = (400, "INVALID_QUERY_LOCATOR", "invalid query locator")
@@ -193,6 +190,12 @@ class _Handler(Handler):
                 return self._moved(name, which, query)
             case "GET", ["sobjects", name, key]:
                 return self._single(version, name, key)
+            case "PATCH", ["sobjects", name, key]:
+                return server.writer.change(self._described(name), key, orjson.loads(raw))
+            case "POST", ["sobjects", name]:
+                return server.writer.create(self._described(name), orjson.loads(raw))
+            case "DELETE", ["sobjects", name, key]:
+                return server.writer.remove(self._described(name), key)
             case "GET", ["query" | "queryAll" as operation]:
                 return self._query(version, operation, query["q"][0])
             case "GET", ["query" | "queryAll", locator]:

@@ -20,9 +20,10 @@ _FIELDS = {
     "Account": _SYSTEM + "MasterRecordId:reference OwnerId:reference Name:string Website:url Industry:picklist "
     "NumberOfEmployees:int AnnualRevenue:currency BillingStreet:textarea<BillingAddress "
     "BillingCity:string<BillingAddress "
-    "BillingCountry:string<BillingAddress BillingAddress:address Phone:phone ParentId:reference Segment__c:picklist "
+    "BillingCountry:string<BillingAddress BillingAddress:address Phone:phone ParentId:reference "
+    "Segment__c:picklist:Enterprise|Mid-market|SMB "
     "Organisation_Number__c:string "
-    "=LastActivityDate:date LastViewedDate:datetime",
+    "Enriched_From__c:textarea =LastActivityDate:date LastViewedDate:datetime",
     "Contact": _SYSTEM + "MasterRecordId:reference OwnerId:reference AccountId:reference " + _PERSON
     + "MailingCity:string<MailingAddress MailingCountry:string<MailingAddress MailingAddress:address "
     "LeadSource:picklist "
@@ -58,7 +59,8 @@ _FIELDS = {
     "Product2": _SYSTEM + "Name:string ProductCode:string Family:picklist IsActive:boolean",
     "Task": _SYSTEM + "OwnerId:reference WhoId:reference WhatId:reference AccountId:reference Subject:combobox "
     "Status:picklist IsClosed:boolean Priority:picklist ActivityDate:date Type:picklist TaskSubtype:picklist "
-    "CallType:picklist CallDurationInSeconds:int CallDisposition:string CompletedDateTime:datetime IsArchived:boolean",
+    "CallType:picklist CallDurationInSeconds:int CallDisposition:string CompletedDateTime:datetime IsArchived:boolean "
+    "Description:textarea",
     "Event": _SYSTEM + "OwnerId:reference WhoId:reference WhatId:reference AccountId:reference Subject:combobox "
     "StartDateTime:datetime EndDateTime:datetime DurationInMinutes:int IsAllDayEvent:boolean Type:picklist "
     "IsChild:boolean IsArchived:boolean Meeting_Outcome__c:picklist",
@@ -91,7 +93,20 @@ PREFIXES = {
     "DatedConversionRate": "04w", "Organization": "00D", "Group": "00G",
 }  # fmt: skip
 SOBJECTS = tuple(_FIELDS)
-_NOT_FILTERABLE = ("OldValue", "NewValue", "BillingAddress", "MailingAddress", "Address", "HtmlBody", "Description")
+_NEVER_WRITTEN = (
+    "Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "SystemModstamp", "MasterRecordId",
+    "LastViewedDate",
+)  # fmt: skip
+_NOT_FILTERABLE = (
+    "OldValue",
+    "NewValue",
+    "BillingAddress",
+    "MailingAddress",
+    "Address",
+    "HtmlBody",
+    "Description",
+    "Enriched_From__c",
+)
 
 
 @cache
@@ -134,13 +149,14 @@ def _field(spec: str) -> dict[str, Any]:
         "filterable": name not in _NOT_FILTERABLE,
         "sortable": name not in _NOT_FILTERABLE,
         "groupable": False,
-        "updateable": not spec.startswith("=") and name not in ("Id", "CreatedDate", "SystemModstamp"),
+        "updateable": not spec.startswith("=") and kind != "address" and name not in _NEVER_WRITTEN,
         "referenceTo": [],
         "relationshipName": None,
         "compoundFieldName": compound or None,
         "picklistValues": [
             {"value": value, "label": value, "active": True, "defaultValue": False} for value in options
         ],
+        "restrictedPicklist": name == "Segment__c",
         "soapType": "xsd:string",
         "encrypted": False,
     }

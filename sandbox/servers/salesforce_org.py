@@ -185,6 +185,7 @@ class Org:
                 "NumberOfEmployees": number(held["numberofemployees"]), "AnnualRevenue": number(held["annualrevenue"]),
                 "BillingCity": held["city"], "BillingCountry": held["country"], "Segment__c": held["segment"],
                 "Organisation_Number__c": held["organisation_number"],
+                "Enriched_From__c": held.get("salesops_enrichment"),
                 "BillingAddress": {"city": held["city"], "country": held["country"]},
             }  # fmt: skip
 
@@ -332,12 +333,14 @@ class Org:
             for record in self.world.store.records[kind].values():
                 held, happened = record.properties, instant_of(record.properties["hs_timestamp"]) or record.created_at
                 is_done = kind != "tasks" or held["hs_task_status"] == "COMPLETED"
+                begun = "In Progress" if kind == "tasks" and held["hs_task_status"] == "IN_PROGRESS" else "Not Started"
                 done_at = instant_of(held["hs_task_completion_date"]) if kind == "tasks" else happened
                 row = self._activity(record) | {
-                    "Status": "Completed" if is_done else "Not Started", "IsClosed": is_done, "Priority": "Normal",
+                    "Status": "Completed" if is_done else begun, "IsClosed": is_done, "Priority": "Normal",
                     "ActivityDate": self._day(happened), "TaskSubtype": "Task", "Type": None,
                     "CompletedDateTime": second(done_at) if is_done and done_at else None,
                     "Subject": held.get("hs_call_title") or held.get("hs_email_subject") or held.get("hs_task_subject"),
+                    "Description": held.get("hs_task_body"),
                 }  # fmt: skip
                 if kind == "calls":
                     direction = (held["hs_call_direction"] or "").title()

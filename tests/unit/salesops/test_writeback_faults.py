@@ -1,0 +1,123 @@
+"""What each CRM does to a write-back on a bad day, and several CRMs in one plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from salesops import writeback
+from salesops.config import Settings
+from tests.unit.salesops.crm_practice import PRACTICES, served
+from tests.unit.salesops.test_writeback import MINING, NOW, Company, apply, edit
+
+
+@pytest.fixture
+def org(tmp_path):
+    with served("salesforce") as server:
+        company, writer = Company("salesforce", server, tmp_path), PRACTICES["salesforce"].writer(server)
+        company.plan()
+        yield company, writer
+        writer.close()
+
+
+def sent(company: Company, method: str) -> list[int]:
+    return [call["status"] for call in company.portal.calls if call["method"] == method]
+
+
+def test_a_session_that_expires_before_a_write_is_renewed(org):
+    company, writer = org
+    company.portal.set_faults(["session_expired:sobjects/Account/@1"])
+    assert apply(company, writer)["filled"] == 3
+    assert sent(company, "PATCH") == [401, 204, 204]
+
+
+def test_a_record_that_is_locked_is_asked_for_again(org):
+    company, writer = org
+    company.portal.set_faults(["row_locked:sobjects/Account/@1x2"])
+    assert apply(company, writer)["filled"] == 3
+    assert sent(company, "PATCH") == [400, 400, 204, 204]
+
+
+@pytest.mark.parametrize("fault", ["validation_rule", "duplicates_detected"])
+def test_what_a_rule_of_the_org_refuses_is_said_and_the_others_are_filled(org, fault):
+    company, writer = org
+    company.portal.set_faults([f"{fault}:sobjects/Account/@1"])
+    outcome = writeback.apply(
+        Settings(), {"salesforce": writer}, company.folder / "plan.xlsx", company.folder / "u", lambda text: None, NOW
+    )
+    assert (outcome.counts["filled"], outcome.counts["refused by the CRM"]) == (1, 2)
+    assert any("Fields, row 2" in said and fault.upper()[:9] in said.upper() for said in outcome.problems)
+    assert (company.now(0)["industry"], company.now(1)["domain"]) == ("", "norsk.no")
+
+
+def test_when_the_days_requests_are_used_up_the_rest_waits_and_says_so(org):
+    company, writer = org
+    edit(company.folder / "plan.xlsx", "Merge tasks", 2, Do="yes")
+    company.portal.set_faults(["request_limit:sobjects/Account/@2"])
+    assert apply(company, writer) == {"filled": 2, "not sent": 2, "refused": 1}
+    assert sent(company, "PATCH") == [204, 403]
+    company.portal.set_faults([])
+    assert apply(company, writer, "again.jsonl") == {"already there": 2, "filled": 1, "tasks created": 1, "refused": 1}
+
+
+def test_the_share_of_the_days_requests_holds_for_writes_too(org):
+    company, writer = org
+    writer.owners("contacts", company.contact_ids)
+    company.portal.used = 80_000  # of 100,000
+    assert apply(company, writer)["not sent"] == 3
+    assert sent(company, "PATCH") == []
+
+
+def test_a_field_that_nobody_may_write_stops_all_before_anything_is_sent(org):
+    company, writer = org
+    fields = {"company_fields": {"domain": "LastActivityDate"}}
+    settings = Settings.model_validate({"writeback": {"enabled": True, "salesforce": fields}})
+    with pytest.raises(writeback.PlanError, match="no property LastActivityDate"):
+        writeback.apply(
+            settings, {"salesforce": writer}, company.folder / "plan.xlsx", company.folder / "u", lambda text: None, NOW
+        )
+    assert sent(company, "PATCH") == []
+
+
+def test_a_restricted_picklist_takes_its_own_words_only(org):
+    company, writer = org
+    settings = Settings.model_validate({"writeback": {"salesforce": {"company_fields": {"industry": "Segment__c"}}}})
+    plan = company.folder / "plan.xlsx"
+    company.type(0, segment=None)
+    said = writeback.apply(settings, {"salesforce": writer}, plan, company.folder / "1", lambda text: None, NOW)
+    assert any("row 2: Segment__c takes a choice such as Enterprise" in problem for problem in said.problems)
+    edit(plan, "Fields", 2, New_value="smb")
+    writeback.apply(settings, {"salesforce": writer}, plan, company.folder / "2", lambda text: None, NOW)
+    assert company.records[0].properties["segment"] == "SMB"
+
+
+def test_a_task_for_a_seller_who_left_is_made_without_an_owner(org):
+    company, writer = org
+    edit(company.folder / "plan.xlsx", "Merge tasks", 2, Do="yes")
+    owners = {contact.properties["hubspot_owner_id"] for contact in company.contacts}
+    for owner in company.portal.world.owners:
+        if owner.id in owners:
+            owner.archived_at = company.portal.world.now
+            owner.updated_at += 1_000
+    assert apply(company, writer)["tasks created"] == 1
+    assert company.tasks()[0].properties["hubspot_owner_id"] is None
+
+
+def test_one_plan_serves_several_crms_and_one_undo_file_takes_all_back(tmp_path):
+    with served("hubspot") as portal, served("salesforce") as org:
+        companies = [Company("hubspot", portal, tmp_path), Company("salesforce", org, tmp_path / "org")]
+        writers = {one.crm: PRACTICES[one.crm].writer(one.portal) for one in companies}
+        plan, undo = companies[0].plan(), tmp_path / "undo.jsonl"
+        edit(plan, "Fields", 4, Record=companies[1].key(1))
+        done = writeback.apply(Settings(), writers, plan, undo, lambda text: None, NOW)
+        assert done.counts["filled"] == 3
+        assert (companies[0].now(0)["numberofemployees"], companies[1].now(1)["domain"]) == (
+            "1200",
+            "norsk.no",
+        )
+        with pytest.raises(writeback.PlanError, match="it is of salesforce too"):
+            writeback.undo({"hubspot": writers["hubspot"]}, undo, lambda text: None)
+        companies[0].type(0, industry=MINING)
+        assert writeback.undo(writers, undo, lambda text: None).counts == {"emptied again": 2, "changed since, kept": 1}
+        assert companies[1].now(1)["domain"] == ""
+        for writer in writers.values():
+            writer.close()

@@ -4,6 +4,7 @@ An object that failed still materializes, marked failed, beside a failed check t
 would skip every later step, and the run would be green (engineering notes, section 4).
 """
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -91,7 +92,7 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
         with night.warehouse() as connection:
             landing.prepare(connection)
             landing.write_settings(connection, night.settings.object_rows())
-        waiting = {entry.name: entry for entry in entries}
+        waiting, started = {entry.name: entry for entry in entries}, time.monotonic()
         for result in _read(source, night):
             night.objects.append(result)
             if result.state == "failed" and any(
@@ -102,6 +103,7 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
             entry = waiting.pop(result.object, None)
             if entry is not None:
                 yield from _events(entry, result, night)
+        night.source_seconds[source] = time.monotonic() - started
         for entry in waiting.values():
             reason = night.source_errors.get(source, "the source ended without a word about it")
             result = ObjectResult(source, entry.name, "failed", reason)

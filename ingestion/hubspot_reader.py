@@ -184,7 +184,8 @@ class ObjectReader:
         raise TransientSourceError(f"POST {self._path}/search: an empty page while the vendor counts more")
 
     def _scan_ids(self) -> set[str]:
-        return {id for page in self._pages({"properties": "hs_object_id"}, PAGE) for id in _ids(page)}
+        with self.session.scanning():
+            return {id for page in self._pages({"properties": "hs_object_id"}, PAGE) for id in _ids(page)}
 
     def _read_archived(self) -> set[str]:
         return set(self._list(archived=True, with_history=False))

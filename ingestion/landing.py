@@ -40,6 +40,7 @@ class ObjectResult:
     state: str  # ok, failed, not_permitted, empty
     reason: str | None = None
     requests: int = 0
+    scan_requests: int = 0
     retries: int = 0
     bytes: int = 0
     rows_read: int = 0
@@ -74,6 +75,7 @@ class Batch:
     state: str = "ok"
     reason: str | None = None
     requests: int = 0
+    scan_requests: int = 0
     retries: int = 0
     bytes: int = 0
     seconds: float = 0.0
@@ -178,6 +180,7 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
         state=batch.state,
         reason=batch.reason,
         requests=batch.requests,
+        scan_requests=batch.scan_requests,
         retries=batch.retries,
         bytes=batch.bytes,
         rows_read=read,

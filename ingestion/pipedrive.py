@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -219,15 +220,17 @@ def _stream_read(
         scan = since is None or is_due(known.last_id_scan_at, now, source.id_scan[stream.name])
         walk = walker.everything if scan or since is None else partial(walker.changes, since=since, until=now)
         listed: set[str] = set()
-        for path in stream.paths:
-            for body, rows in walk(path, stream.params):
-                spool.add_page(body, rows)
-                if since is not None:  # a first night has nothing to miss
-                    listed.update(str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id"))
-                if changed is not None:
-                    _note_changed(changed, rows, since, known.live)
-        if scan and since is not None and not walker.lost:
-            _find_out(spool, walker, stream, sorted(known.live - listed), now)
+        is_id_scan = scan and since is not None  # a first night has nothing to miss
+        with source.session.scanning() if is_id_scan else nullcontext():
+            for path in stream.paths:
+                for body, rows in walk(path, stream.params):
+                    spool.add_page(body, rows)
+                    if since is not None:
+                        listed.update(str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id"))
+                    if changed is not None:
+                        _note_changed(changed, rows, since, known.live)
+            if is_id_scan and not walker.lost:
+                _find_out(spool, walker, stream, sorted(known.live - listed), now)
         owed = _read_histories(spool, walker, source.budget, changed, known) if changed is not None else []
         if owed:
             walker.gaps.append(f"the changelog of {len(owed)} deals waits: the tokens of this day are spoken for")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,7 +59,7 @@ def land_or_record(
     open_connection: Connect, source: str, name: str, read: Read, judge: Judge, run_id: str, now: datetime
 ) -> ObjectResult:
     """Land what was read, or record why it was not."""
-    cost: dict[str, Any] = {"requests": read.cost.requests, "retries": read.cost.retries, "bytes": read.cost.bytes}
+    cost: dict[str, Any] = asdict(read.cost)
     error: Exception | None = read.error
     if read.batch is not None:
         batch = replace(read.batch, seconds=read.seconds, **cost)

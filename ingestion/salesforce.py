@@ -275,7 +275,8 @@ class _ObjectRead:
         is_due_now = is_due(self.known.last_id_scan_at, self.now, self.source.id_scan[self.stream.name])
         scan = self.stamp is not None and since is not None and is_due_now
         if scan:
-            self._compare_ids()
+            with self.source.client.session.scanning():
+                self._compare_ids()
         self.spool.is_complete = self.stamp is None and self.table.rows > 0  # an empty answer never deletes a table
         return Batch(
             find(SOURCE, self.stream.name), self.spool, run_id, self.now, volatile=VOLATILE,

@@ -78,6 +78,7 @@ class Meter:
     """What one object's read cost. Retries are the attempts beyond the first, of any cause."""
 
     requests: int = 0
+    scan_requests: int = 0  # of them, those of the id scan
     retries: int = 0
     bytes: int = 0
 
@@ -179,6 +180,16 @@ class SourceSession:
             yield self._local.meter
         finally:
             self._local.meter = None
+
+    @contextmanager
+    def scanning(self) -> Iterator[None]:
+        """What is asked for inside the block is the id scan: counted with the rest, and apart."""
+        meter = getattr(self._local, "meter", None) or Meter()
+        before = meter.requests
+        try:
+            yield
+        finally:
+            meter.scan_requests += meter.requests - before
 
     def get(self, path: str, params: Mapping[str, str] | None = None, require: str | None = "results") -> Page:
         """The page at `path`; `require` names the list it must hold (None: any JSON object will do)."""

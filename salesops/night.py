@@ -74,6 +74,7 @@ class Night:
     gates_ran: bool = False
     publication: Publication | None = None
     source_errors: dict[str, str] = field(default_factory=dict)
+    source_seconds: dict[str, float] = field(default_factory=dict)
     credentials_error: str | None = None
     baseline_was_set: bool = False
     say: Callable[[str], None] = lambda _: None

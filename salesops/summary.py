@@ -96,12 +96,23 @@ def _show_sources(console: Console, night: Night) -> None:
             for r in results
         ]  # fmt: skip
         _columns(console, [names, *rows], left=2)
+        _line(console, _cost(night, source, results))
         console.print()
     for (source, state, reason), names in _unread(night).items():
         _line(console, f"{source} {', '.join(names)} {state}: {reason}")
     for result in night.objects:
         if result.state == "skipped":
             _line(console, f"{TITLES.get(result.source, result.source)}: {result.reason}")
+
+
+def _cost(night: Night, source: str, results: list[Any]) -> str:
+    """What one source was asked for, the id scan apart: without it an unchanged night is a handful of requests."""
+    requests, scan = (sum(getattr(r, name) for r in results) for name in ("requests", "scan_requests"))
+    asked = f"{requests:,} requests" + (f", {scan:,} of them the id scan" if scan else "") if requests else "not asked"
+    told = [asked, f"{sum(r.rows_read for r in results):,} records"]
+    if source in night.source_seconds:
+        told.append(f"{night.source_seconds[source]:,.1f} s")
+    return f"{TITLES.get(source, source)}: {', '.join(told if requests else told[1:])}"
 
 
 def _unread(night: Night) -> dict[tuple[str, str, str], list[str]]:

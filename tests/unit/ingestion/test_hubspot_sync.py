@@ -133,7 +133,8 @@ def test_an_unchanged_night_appends_nothing_and_asks_for_little(portal: Portal, 
     warehouse.sync(portal)
     before = warehouse.contents()
     portal.calls.clear()
-    assert_nothing_appended(warehouse.sync(portal))
+    results = warehouse.sync(portal)
+    assert_nothing_appended(results)
     assert warehouse.contents() == before
     nightly = [s.name for s in STREAMS if s.id_scan == "nightly"]
     expected = Counter(f"GET /crm/v3/objects/{s.name}" for s in STREAMS)  # the archived pass
@@ -143,6 +144,7 @@ def test_an_unchanged_night_appends_nothing_and_asks_for_little(portal: Portal, 
     expected += Counter(["GET /crm/v3/owners"] * 2 + [f"GET /crm/v3/pipelines/{name}" for name in ("deals", "leads")])
     expected += Counter(["GET /account-info/v3/details"])
     assert routes(portal) == expected
+    assert {name: r.scan_requests for name, r in results.items() if r.scan_requests} == dict.fromkeys(nightly, 1)
 
 
 def test_a_later_night_reads_what_changed_and_ends_where_a_first_one_would(portal, warehouse, tmp_path) -> None:

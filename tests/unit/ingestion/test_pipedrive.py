@@ -107,9 +107,12 @@ def test_the_first_night_lands_every_object(first) -> None:
 
 
 def test_an_unchanged_night_appends_nothing_and_asks_for_little(portal, warehouse, first) -> None:
-    assert appended(warehouse.night(portal)) == {}
+    results = warehouse.night(portal)
+    assert appended(results) == {}
     assert warehouse.contents() == first[3]
-    assert calls_summary(portal)["total"] == 18
+    assert calls_summary(portal)["total"] == sum(r.requests for r in results.values()) == 18
+    scanned = {name: r.scan_requests for name, r in results.items() if r.scan_requests}
+    assert scanned == {"deals": 2, "leads": 2}
 
 
 def test_custom_fields_keep_their_keys_and_the_lists_say_what_they_are_called(portal, warehouse) -> None:

@@ -301,6 +301,7 @@ class TestLaterNights:
         results = warehouse.read(org, org_now(org) + WEEK)
         is_deleted, payload = warehouse.newest("contacts")[key]
         assert is_deleted and payload["tombstone"] == "erased" and results["contacts"].deletions == 1
+        assert results["contacts"].scan_requests > 0
         assert appended(warehouse.read(org, org_now(org) + 2 * WEEK)) == {}
 
     def test_a_field_that_becomes_visible_is_read_of_every_record(self, org, warehouse, monkeypatch) -> None:

@@ -54,6 +54,19 @@ def test_a_source_that_was_not_asked_says_why(night):
     assert f"Exchange rates: {reason}" in shown(night, Outcome(False, [], 1))
 
 
+def test_what_a_source_was_asked_is_one_line_with_the_id_scan_apart(night):
+    """An unchanged night is a handful of requests; the scan of ids would hide it."""
+    night.objects = [
+        ObjectResult("pipedrive", "deals", "ok", requests=41, scan_requests=23, rows_read=1_200),
+        ObjectResult("pipedrive", "users", "ok", requests=1, rows_read=9),
+        ObjectResult("spreadsheets", "plans", "ok", rows_read=5),
+    ]
+    night.source_seconds["pipedrive"] = 12.34
+    text = shown(night, Outcome(False, [], 1))
+    assert "Pipedrive: 42 requests, 23 of them the id scan, 1,209 records, 12.3 s" in text
+    assert "Spreadsheets: 5 records\n" in text
+
+
 def test_a_failed_check_shows_its_worst_rows_and_says_that_there_are_more(night):
     rows = [f"row {number}" for number in range(9)]
     night.note("pipeline/contacts", "is_good", "failed", "9 bad rows", is_blocking=True, worst=rows)

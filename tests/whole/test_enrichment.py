@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import duckdb
 import pytest
 
 from tests.whole.companies import BEGIN, anyones, basic
@@ -184,3 +185,70 @@ def test_what_cannot_be_in_a_line_is_listed_with_its_file_and_row_and_the_lines_
     assert ask("select value, confidence from pipeline.company_attributes where attribute = 'employees'") == [
         ("12", None)
     ]
+
+
+RATED = """from marts.pipeline.deals
+    where not is_excluded and sao_at is not null and life_state in ('open', 'won', 'lost')
+        and coalesce(order_type, 'unknown') not in ('renewal', 'contraction')"""
+
+
+def moments_with(connection: duckdb.DuckDBPyConnection, moments: str) -> dict[tuple, set[tuple[str, str]]]:
+    """What was true of a company and observed at each of these rows (.., company_key, instant), line by line."""
+    lines = connection.execute(
+        """select company_key, 'technology', lower(technology), valid_from, observed_at, valid_to
+           from marts.pipeline.company_technologies
+           union all
+           select company_key, 'signal', signal, valid_from, observed_at, valid_to
+           from marts.pipeline.company_signals"""
+    ).fetchall()
+    return {
+        moment: {
+            (dimension, member)
+            for company, dimension, member, valid_from, observed, valid_to in lines
+            if company == moment[-2] and moment[-1] >= valid_from and moment[-1] >= observed
+            and not (valid_to and moment[-1] >= valid_to)
+        }
+        for moment in connection.execute(moments).fetchall()
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_deal_is_cut_by_what_was_known_when_it_was_made_and_a_win_by_what_was_known_then(anyone, seed):
+    connection = anyone(seed)
+    made = moments_with(
+        connection,
+        f"""select deal_key, sao_date between date '2024-04-01' and date '2026-03-31', company_key,
+            coalesce(created_at, first_observed_at)
+            {RATED}""",
+    )
+    first = connection.execute(
+        """select company_key, min(greatest(valid_from, observed_at)) from (
+               select company_key, valid_from, observed_at from marts.pipeline.company_attributes
+               union all select company_key, valid_from, observed_at from marts.pipeline.company_technologies
+               union all select company_key, valid_from, observed_at from marts.pipeline.company_signals
+           ) group by company_key"""
+    )
+    known = dict(first.fetchall())
+    subjects = [traits for deal, traits in made.items() if deal[-2] in known and deal[-1] >= known[deal[-2]]]
+    cells = {cell for traits in subjects for cell in traits}
+    lifts = connection.execute("select dimension, member, with_count, without_count from marts.kpi.signal_lift")
+    assert sorted(lifts.fetchall()) == sorted(
+        (*cell, sum(cell in traits for traits in subjects), sum(cell not in traits for traits in subjects))
+        for cell in cells
+    )
+    won = moments_with(
+        connection,
+        f"""select deal_key, company_key, closed_at {RATED} and life_state = 'won' and acv is not null
+            and booking_date between date '2024-04-01' and date '2026-03-31'""",
+    )
+    profiles = connection.execute(
+        """select dimension, member, accepted_count, acv_count from marts.kpi.customer_profile
+           where dimension in ('technology', 'signal') and member <> 'unknown'"""
+    ).fetchall()
+    accepted = [traits for deal, traits in made.items() if deal[1]]
+    assert {(dimension, member): tuple(counts) for dimension, member, *counts in profiles if any(counts)} == {
+        cell: (sum(cell in traits for traits in accepted), sum(cell in traits for traits in won.values()))
+        for traits in (*accepted, *won.values())
+        for cell in traits
+    }
+    assert len(cells) >= 3 and any(cell not in traits for cell in cells for traits in subjects)

@@ -139,10 +139,14 @@ def build_on_duckdb(scratch: Path, variables: str, select: list[str] | None) -> 
     subprocess.run([*command, *dbt_options(scratch, "dev", variables)], env=environment, cwd=ROOT / "dbt", check=True)
     # Spark runs no Python model: it is given what the engine found
     with duckdb.connect(str(scratch / "warehouse.duckdb"), read_only=True) as connection:
-        for model in ("int_matching__matches", "int_matching__enriched_matches"):
-            found = parquet_of(scratch, "matching", model)
+        for schema, model in (
+            ("matching", "int_matching__matches"),
+            ("matching", "int_matching__enriched_matches"),
+            ("forecasts", "int_kpi__forecasts"),
+        ):
+            found = parquet_of(scratch, schema, model)
             found.mkdir(parents=True, exist_ok=True)
-            connection.execute(f"copy matching.{model} to '{found}/data.parquet'")
+            connection.execute(f"copy {schema}.{model} to '{found}/data.parquet'")
 
 
 def build_on_spark(scratch: Path, variables: str, select: list[str] | None, with_unit_tests: bool) -> list[str]:

@@ -21,7 +21,8 @@ LAYERS = {  # a model of the layer may read these schemas and no other
     "matching": {"staging", "crm", "matching"},
     "pipeline": {"staging", "crm", "matching", "pipeline"},
     "rules": {"pipeline", "kpi", "rules"},  # working tables of the CRM rules
-    "kpi": {"pipeline", "kpi", "rules"},
+    "forecasts": {"pipeline", "kpi", "forecasts"},  # what the forecast is made from
+    "kpi": {"pipeline", "kpi", "rules", "forecasts"},
     "meta": {"raw", "crm", "pipeline", "meta"},
 }
 FORBIDDEN_IMPORTS = {

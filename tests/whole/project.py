@@ -206,7 +206,8 @@ class Project:
         )
         connection.execute(f"copy from database empty to warehouse; detach empty; attach '{marts}' as marts")
         connection.execute(
-            "create schema warehouse.crm; create schema warehouse.matching; create schema warehouse.rules"
+            "create schema warehouse.crm; create schema warehouse.matching; create schema warehouse.rules; "
+            "create schema warehouse.forecasts"
         )
         for schema in ("pipeline", "kpi", "meta"):
             connection.execute(f"create schema marts.{schema}")

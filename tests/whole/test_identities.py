@@ -58,6 +58,15 @@ BREAKS = {  # test -> (table, what is set, which rows: one of them at a time)
         "period_grain = 'week'",
     ),  # I04
     "assert_stages_agree_with_the_pipeline": ("kpi.stage_flow", "closing_count = closing_count + 1", COMPANY),
+    "assert_the_forecast_adds_up": (  # I20
+        *("kpi.forecast", "expected = expected + 1"),
+        "dimension = 'company' and expected is not null",
+    ),
+    "assert_the_forecast_starts_from_the_bookings": (
+        "kpi.forecast",
+        "actual_value = actual_value + 1",
+        "actual_value is not null",
+    ),
     "assert_the_ledger_sums_to_the_bookings": (
         "pipeline.bookings_ledger",
         "amount_base = amount_base + 0.01",

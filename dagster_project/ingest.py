@@ -6,6 +6,7 @@ would skip every later step, and the run would be green (engineering notes, sect
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -21,26 +22,26 @@ from salesops.config import CRMS, PIPEDRIVE_VARIABLE, TOKEN_VARIABLE, Settings
 from salesops.night import ROOT, Night
 
 OWNER = "team:sales-operations"
-CRM_MUST_HAVE = {"hubspot": ("deals", "owners", "pipelines"), "pipedrive": ("deals", "users", "pipelines", "stages")}
-CRM_MUST_HAVE |= {"salesforce": ("opportunities", "users", "stages")}
-KINDS = {
-    "hubspot": {"hubspot", "duckdb"},
-    "salesforce": {"salesforce", "duckdb"},
-    "pipedrive": {"pipedrive", "duckdb"},
-    "spreadsheets": {"excel", "duckdb"},
-    "exchange_rates": {"xml", "duckdb"},
-    "registries": {"json", "duckdb"},
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a source is called; `_read_<its name>` below reads it. `must_have`: objects that no company lacks."""
+
+    title: str
+    kind: str
+    must_have: tuple[str, ...] = ()
+    read_from: str = ""
+
+
+SOURCES = {
+    "hubspot": Source("HubSpot", "hubspot", ("deals", "owners", "pipelines")),
+    "salesforce": Source("Salesforce", "salesforce", ("opportunities", "users", "stages")),
+    "pipedrive": Source("Pipedrive", "pipedrive", ("deals", "users", "pipelines", "stages")),
+    "spreadsheets": Source("Spreadsheet", "excel", read_from="the spreadsheets"),
+    "exchange_rates": Source("ECB", "xml", read_from="the European Central Bank"),
+    "registries": Source("Company register", "json", read_from="the company registers"),
 }
-TITLES = {
-    "hubspot": "HubSpot",
-    "salesforce": "Salesforce",
-    "pipedrive": "Pipedrive",
-    "spreadsheets": "Spreadsheet",
-    "exchange_rates": "ECB",
-    "registries": "Company register",
-}
-READ_FROM = TITLES | {"spreadsheets": "the spreadsheets", "exchange_rates": "the European Central Bank"}
-READ_FROM |= {"registries": "the company registers"}
 REFUSED = tuple(f"{name} was refused (401)" for name in (TOKEN_VARIABLE, PIPEDRIVE_VARIABLE))  # as the session says
 BOOKS = {
     "raw.sync_state": "Where the extraction of each object stands; moves in the same transaction as its rows",
@@ -59,7 +60,7 @@ Result = dg.MaterializeResult[Any] | dg.AssetCheckResult
 
 def build_ingest(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     """An asset for each raw table of an enabled source; the other tables are there too, as what nobody fills."""
-    enabled = [source for source in TITLES if settings.is_enabled(source)]
+    enabled = [source for source in SOURCES if settings.is_enabled(source)]
     return [*(_source_asset(source, settings) for source in enabled), *_tables_without_a_step(enabled)]
 
 
@@ -68,7 +69,7 @@ def _tables_without_a_step(enabled: list[str]) -> Iterator[dg.AssetSpec]:
     described = dict(BOOKS)
     for entry in ALL_OBJECTS:
         if entry.source not in enabled:
-            text = f"{TITLES[entry.source]} {entry.name}: not enabled: not asked, the table stays as it is"
+            text = f"{SOURCES[entry.source].title} {entry.name}: not enabled: not asked, the table stays as it is"
             names = [entry.table, *(entry.link_table(target) for target in entry.links)]
             names += [entry.history_table] if entry.has_history else []
             described |= dict.fromkeys(names, text)
@@ -88,7 +89,7 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
     @dg.multi_asset(name=source, specs=specs, check_specs=checks, required_resource_keys={"night"})
     def read_source(context: dg.AssetExecutionContext) -> Iterator[Result]:
         night = night_of(context)
-        night.say(f"Reading {READ_FROM[source]} ...")
+        night.say(f"Reading {SOURCES[source].read_from or SOURCES[source].title} ...")
         with night.warehouse() as connection:
             landing.prepare(connection)
             landing.write_settings(connection, night.settings.object_rows())
@@ -121,16 +122,9 @@ def _read(source: str, night: Night) -> Iterator[ObjectResult]:
     """The source's results; an error that ends it early is kept for the objects that it still owed."""
     from ingestion.session import CredentialsError
 
-    readers: dict[str, Callable[[Night], Iterator[ObjectResult]]] = {
-        "hubspot": _read_hubspot,
-        "salesforce": _read_salesforce,
-        "pipedrive": _read_pipedrive,
-        "spreadsheets": _read_spreadsheets,
-        "exchange_rates": _read_exchange_rates,
-        "registries": _read_registries,
-    }
+    reader: Callable[[Night], Iterator[ObjectResult]] = globals()[f"_read_{source}"]
     try:
-        yield from readers[source](night)
+        yield from reader(night)
     except CredentialsError as error:
         night.credentials_error = night.source_errors[source] = str(error)
     except Exception as error:  # noqa: BLE001 whatever breaks one source, the other sources still go through
@@ -221,7 +215,7 @@ def _tables_first(source: str) -> list[str]:
 
 
 def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]:
-    title = TITLES[entry.source]
+    title = SOURCES[entry.source].title
     tables = {entry.table: f"{title} {entry.name} as received: one row for each version that differs"}
     if entry.has_history:
         tables[entry.history_table] = f"{title}'s own history of the properties of {entry.name}"
@@ -236,7 +230,7 @@ def _table_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetSpec]
             description=description,
             group_name="raw",
             owners=[OWNER],
-            kinds=KINDS[entry.source],
+            kinds={SOURCES[entry.source].kind, "duckdb"},
             freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=hours)),
         )
 
@@ -245,7 +239,7 @@ def _must_have_rows(entry: RawObject, settings: Settings) -> bool:
     """Deals have to come from somewhere: from the sheets, where there is no CRM."""
     if entry.source == "spreadsheets":
         return entry.name == "deals" and not any(settings.is_enabled(crm) for crm in CRMS)
-    return entry.name in CRM_MUST_HAVE.get(entry.source, ())
+    return entry.name in SOURCES[entry.source].must_have
 
 
 def _check_specs(entry: RawObject, settings: Settings) -> Iterator[dg.AssetCheckSpec]:

@@ -25,7 +25,8 @@ from ingestion.objects import ALL_OBJECTS
 
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"
 PIPEDRIVE_VARIABLE = "PIPEDRIVE_API_TOKEN"
-CRMS = ("hubspot", "salesforce", "pipedrive")
+Crm = Literal["hubspot", "salesforce", "pipedrive"]
+CRMS: tuple[Crm, ...] = typing.get_args(Crm)
 REQUIRED_OBJECTS = {
     "hubspot": ("deals", "contacts", "companies", "owners", "pipelines"),
     "salesforce": ("opportunities", "accounts", "contacts", "users", "stages"),
@@ -37,7 +38,6 @@ REQUIRED_OBJECTS = {
 
 HubSpotObject = Literal["contacts", "companies", "deals", "leads", "calls", "emails", "meetings", "notes", "tasks"]
 PipedriveObject = Literal["deals", "persons", "organizations", "activities", "leads", "notes"]
-Crm = Literal["hubspot", "salesforce", "pipedrive"]
 OnError = Literal["block", "flag"]
 Phase = Literal["early", "qualified", "proposal", "negotiation"]
 Positive = Annotated[float, Field(gt=0)]

@@ -1,4 +1,4 @@
-"""The toy CRM in a copy of the repository where the walk has been walked: served, read twice, and built into marts.
+"""The toy CRM in a copy of the repository where the walk has been walked: served, read by its asset, built into marts.
 
 `python -m tests.toy_source.walk` there, with a scratch directory; prints as JSON what the marts hold of it.
 """
@@ -10,17 +10,20 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import dagster as dg
 import duckdb
-from ingestion.toy import sync_toy  # stands in the copy
 
-from ingestion import landing
-from ingestion.session import SourceSession
+from dagster_project.ingest import build_ingest
+from salesops import night as nights
+from salesops.clock import Clock
+from salesops.config import ConfigError, Settings
+from salesops.layout import DataDirectory
 from tests.whole.project import AS_OF, Project, stamp
 
 MADE, FIRST, SECOND = AS_OF - timedelta(days=40), AS_OF - timedelta(days=31), AS_OF - timedelta(hours=1)
@@ -48,8 +51,8 @@ def listed(night: datetime) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def served(night: datetime) -> Iterator[SourceSession]:
-    """Two records a page, to whoever brings the token."""
+def served(night: datetime) -> Iterator[str]:
+    """The address where two records a page are, for whoever brings the token."""
     lists = {"/stages": STAGES, "/deals": listed(night)}
 
     class Toy(BaseHTTPRequestHandler):
@@ -71,30 +74,54 @@ def served(night: datetime) -> Iterator[SourceSession]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Toy)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    session = SourceSession(f"http://127.0.0.1:{server.server_port}", "toy-secret", token_name="TOY_TOKEN")
     try:
-        yield session
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
-        session.close()
         server.shutdown()
         server.server_close()
 
 
+def settings_of(url: str) -> Settings:
+    """As `[sources.toy]` in salesops.toml gives them."""
+    return Settings.model_validate({"sources": {"toy": {"base_url": url}}})
+
+
+def read(url: str, night: datetime, scratch: Path) -> tuple[int, set[str]]:
+    """What the source's asset appended, and the names of the checks that passed. Nothing may fail."""
+    settings, clock = settings_of(url), Clock(night - datetime.now(UTC))
+    accounts = nights._other_accounts(settings, {"TOY_TOKEN": "toy-secret"})
+    data = DataDirectory(scratch)
+    opened = nights.Night(settings, data, clock, night, night, None, data.published, "", "", accounts=accounts)
+    done = dg.materialize(build_ingest(settings), resources={"night": opened})
+    checks = done.get_asset_check_evaluations()
+    assert done.success and {check.passed for check in checks} == {True}
+    made = {event.asset_key.path[-1] for event in done.asset_materializations_for_node("toy")}
+    assert made == {"toy__deals", "toy__stages"}
+    return sum(result.rows_appended for result in opened.objects), {check.check_name for check in checks}
+
+
+def refusal() -> str:
+    """What a night says that has no token."""
+    try:
+        nights._other_accounts(settings_of("http://127.0.0.1:1"), {})
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
 def main(scratch: Path) -> dict[str, Any]:
-    landed, marts = scratch / "landed.duckdb", scratch / "marts.duckdb"
-
-    @contextmanager
-    def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-        with duckdb.connect(str(landed)) as connection:
-            yield connection
-
-    with opened() as connection:
-        landing.prepare(connection)
-    appended = []
-    for night, run in ((FIRST, "first"), (FIRST, "again"), (SECOND, "second")):
-        with served(night) as session:
-            results = list(sync_toy(opened, session, scratch / "spool", run, night))
-        appended.append(sum(result.rows_appended for result in results))
+    data = scratch / "data"
+    data.mkdir()
+    landed, marts = DataDirectory(data).warehouse, scratch / "marts.duckdb"
+    appended, checks = [], set()
+    for night in (FIRST, FIRST, SECOND):
+        with served(night) as url:
+            rows, names = read(url, night, data)
+        appended.append(rows)
+        checks |= names
+    with duckdb.connect(str(landed), read_only=True) as connection:
+        configured = "select source, object, is_enabled, is_required from raw.settings_objects where source = 'toy'"
+        row = connection.execute(f"{configured} and object = 'deals'").fetchone()
     failures = Project(scratch).build_landed(landed, AS_OF, marts)
     with duckdb.connect(str(marts), read_only=True) as connection:
         deals = connection.execute(
@@ -108,7 +135,8 @@ def main(scratch: Path) -> dict[str, Any]:
             """select won_count, decided_count from kpi.win_rate
                where period_grain = 'all' and dimension = 'company'"""
         ).fetchall()
-    return {"appended": appended, "failures": failures, "deals": deals, "changes": changes, "rate": rate}
+    found = {"appended": appended, "failures": failures, "deals": deals, "changes": changes, "rate": rate}
+    return found | {"checks": sorted(checks), "refused": refusal(), "row": row}
 
 
 if __name__ == "__main__":

@@ -89,6 +89,18 @@ SMALL_LISTS = {  # read whole every night: name -> (path, key of a row)
 }
 
 
+def opened_session(
+    token: str, base_url: str, budget: TokenBudget, rate_per_second: float | None = None, **options: Any
+) -> SourceSession:
+    """A session with an account, at its smallest plan's rate; its answers tell `budget` what is left."""
+    is_vendor = (urlsplit(base_url).hostname or "").endswith("pipedrive.com")
+    rate = rate_per_second or (RATE_PER_SECOND if is_vendor else None)
+    return SourceSession(
+        base_url, token, token_name=TOKEN_NAME, token_header="x-api-token", watch=budget.watch, rate_per_second=rate,
+        **options,
+    )  # fmt: skip
+
+
 class PipedriveSource:
     """A company's account, its token and how to read it. `id_scan`: object -> "nightly" or "weekly"."""
 
@@ -109,17 +121,7 @@ class PipedriveSource:
         self.spool_dir, self.lookback = Path(spool_dir), lookback
         self.id_scan = {stream.name: (id_scan or {}).get(stream.name, stream.id_scan) for stream in STREAMS}
         self.budget = TokenBudget(tokens_per_night)
-        is_vendor = (urlsplit(base_url).hostname or "").endswith("pipedrive.com")
-        rate = rate_per_second or (RATE_PER_SECOND if is_vendor else None)
-        self.session = SourceSession(
-            base_url,
-            token,
-            token_name=TOKEN_NAME,
-            token_header="x-api-token",
-            watch=self.budget.watch,
-            rate_per_second=rate,
-            **session_options,
-        )
+        self.session = opened_session(token, base_url, self.budget, rate_per_second, **session_options)
 
     def __repr__(self) -> str:
         return f"PipedriveSource({self.session.base_url!r})"

@@ -435,6 +435,9 @@ WRITTEN_FIELDS: dict[str, dict[CompanyField, str]] = {
         "domain": "Website", "industry": "Industry", "employees": "NumberOfEmployees", "revenue": "AnnualRevenue",
         "country": "BillingCountry", "city": "BillingCity",
     },
+    "pipedrive": {
+        "domain": "Website", "industry": "Industry", "employees": "Employees", "revenue": "Annual revenue",
+    },
 }  # fmt: skip
 
 
@@ -452,12 +455,20 @@ class SalesforceWriteback(_Section):
     mark_property: Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*__c$")] = "Enriched_From__c"
 
 
+class PipedriveWriteback(_Section):
+    """The same of an account's organizations, whose fields are known by their names."""
+
+    company_fields: dict[CompanyField, Annotated[str, Field(max_length=255)]] = {}
+    mark_property: Annotated[str, Field(min_length=1, max_length=255)] = "Enriched from"
+
+
 class Writeback(_Section):
     """Off: nothing outside is ever written to."""
 
     enabled: bool = False
     hubspot: HubSpotWriteback = HubSpotWriteback()
     salesforce: SalesforceWriteback = SalesforceWriteback()
+    pipedrive: PipedriveWriteback = PipedriveWriteback()
 
     def properties(self, crm: str) -> dict[str, str]:
         """Our field -> the CRM's, of the fields that are written there."""

@@ -331,6 +331,7 @@ def _undo_task(entry: dict[str, Any], writer: CrmWriter, outcome: Outcome) -> No
 def opened_writers(settings: Settings, environ: Mapping[str, str]) -> dict[str, CrmWriter]:
     """The CRMs to write to. Raises ConfigError unless the company has opted in."""
     from ingestion.hubspot_writer import HubSpotWriter
+    from ingestion.pipedrive_writer import PipedriveWriter
     from ingestion.salesforce_writer import SalesforceWriter
     from salesops import config
 
@@ -345,6 +346,12 @@ def opened_writers(settings: Settings, environ: Mapping[str, str]) -> dict[str, 
         org, login = sources.salesforce, config.salesforce_login(sources.salesforce, environ)
         opened["salesforce"] = SalesforceWriter(
             login, org.base_url, api_version=org.api_version, daily_share=org.daily_share
+        )
+    if sources.pipedrive.enabled:
+        opened["pipedrive"] = PipedriveWriter(
+            config.pipedrive_token(environ),
+            sources.pipedrive.base_url,
+            tokens_per_night=sources.pipedrive.tokens_per_night,
         )
     if not opened:
         raise ConfigError("no CRM that can be written to is enabled under [sources]")

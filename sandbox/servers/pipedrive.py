@@ -24,6 +24,7 @@ from sandbox.servers import pipedrive_fields as fields
 from sandbox.servers.answers import Answer
 from sandbox.servers.company_server import CompanyServer
 from sandbox.servers.pipedrive_read import TYPES, Renderer, stamp
+from sandbox.servers.pipedrive_write import AccountWriter, BadInput
 from sandbox.servers.wire import Handler, serving
 from sandbox.store import Record, instant_of
 from sandbox.world import World
@@ -36,6 +37,7 @@ COSTS = (
     (r"/api/v2/(pipelines|stages)", 5), (r"/api/v2/deals/archived", 20), (r"/api/v2/[a-z]+/\d+$", 1),
     (r"/api/v2/", 10), (r"/v1/users/me", 2), (r"/v1/(deals/\d+/(flow|participants)|recents)", 40), (r"", 20),
 )  # fmt: skip
+WRITE_COST = 5
 _PAGED = {"cursor", "limit", "sort_by", "sort_direction", "api_token"}
 _CHANGED = _PAGED | {
     "updated_since",
@@ -106,6 +108,7 @@ class Portal(CompanyServer):
         super().__init__(world, _Handler, port, token)
         self.limits = limits
         self.render = Renderer(world)
+        self.writer = AccountWriter(self.render)
         self.archived: dict[int, int] = {}
         self.days_kept = 30
         self.lists_deleted = False  # whether lists of persons, organizations and activities show what was deleted
@@ -124,12 +127,12 @@ class Portal(CompanyServer):
             "x-daily-ratelimit-token-remaining": str(max(0, self.tokens_left)),
         }  # fmt: skip
 
-    def over_limit(self, path: str) -> Answer | None:
+    def over_limit(self, path: str, method: str = "GET") -> Answer | None:
         """Charge the call; a 429 where the day's budget is used up, or the window is full and limits are on."""
         now = time.monotonic()
         while self._burst and self._burst[0] <= now - BURST_SECONDS:
             self._burst.popleft()
-        cost = cost_of(path)
+        cost = cost_of(path, method)
         if self.tokens_left < cost:
             self.tokens_left = 0
             return refusal(429, "daily token budget used up")
@@ -167,7 +170,9 @@ class Portal(CompanyServer):
         return next((record for record in found if record is not None and not self.is_purged(record)), None)
 
 
-def cost_of(path: str) -> int:
+def cost_of(path: str, method: str = "GET") -> int:
+    if method != "GET":
+        return WRITE_COST
     path = urlsplit(path).path.replace("/api/v1/", "/v1/")
     return next(cost for pattern, cost in COSTS if re.match(pattern, path))
 
@@ -195,7 +200,7 @@ class _Handler(Handler):
                 answer.headers = self.server.limit_headers() | answer.headers
         self._send(answer, fault)
 
-    do_GET = do_POST = do_DELETE = _serve
+    do_GET = do_POST = do_PATCH = do_DELETE = _serve
 
     def _answer(self, path: str, query: str, raw: bytes, fault: Fault | None) -> Answer:
         try:
@@ -205,18 +210,21 @@ class _Handler(Handler):
                 return self._token(raw)
             asked = Query(parse_qs(query, keep_blank_values=True))
             self._authenticate(asked)
-            if (over := self.server.over_limit(path)) is not None:
+            if (over := self.server.over_limit(path, self.command)) is not None:
                 return over
             segments = [part for part in path.split("/") if part]
             if segments[:1] == ["api"] and segments[1:2] in (["v1"], ["v2"]):
                 segments = segments[1:]
             if segments[:1] == ["v2"] and path.startswith("/api/"):
-                return spoiled(self._v2(segments[1:], asked), fault)
+                answer = self._v2(segments[1:], asked) if self.command == "GET" else self._written(segments[1:], raw)
+                return spoiled(answer, fault)
             if segments[:1] == ["v1"]:
                 return spoiled(self._v1(segments[1:], asked), fault)
             raise Refusal(404, "unknown method .")
         except Refusal as error:
             return error.answer
+        except BadInput as error:
+            return refusal(400, f"Bad request: {error}")
 
     def _authenticate(self, asked: Query) -> None:
         given = self.headers.get("x-api-token") or asked.one("api_token")
@@ -237,6 +245,28 @@ class _Handler(Handler):
         return Answer(200, body)
 
     # v2
+
+    def _written(self, rest: list[str], raw: bytes) -> Answer:
+        portal = self.server
+        body = orjson.loads(raw or b"{}")
+        match self.command, rest:
+            case "PATCH", ["organizations", key] if key.isdigit():
+                record = self._living("organizations", int(key))
+                portal.writer.change(record, body)
+                return Answer(200, {"success": True, "data": portal.render.organization(record)})
+            case "POST", ["activities"]:
+                made = portal.writer.create_activity(body, portal.find)
+                return Answer(201, {"success": True, "data": portal.render.activity(made)})
+            case "DELETE", ["activities", key] if key.isdigit():
+                portal.writer.remove(self._living("activities", int(key)))
+                return Answer(200, {"success": True, "data": {"id": int(key)}})
+        raise Refusal(404, "unknown method .")
+
+    def _living(self, name: str, key: int) -> Record:
+        record = self.server.find(name, key)
+        if record is None or record.archived_at is not None:
+            raise Refusal(404, f"{name[:-1].capitalize()} not found")
+        return record
 
     def _v2(self, rest: list[str], asked: Query) -> Answer:
         portal = self.server
@@ -292,6 +322,9 @@ class _Handler(Handler):
             if (since is None or at >= since) and (until is None or at < until) and (not ids or shown in ids):
                 rows.append((at, shown, record))
         make, extra = portal.rendered(name), asked.many("include_fields")
+        of = {key: int(asked.one(key)) for key in ("org_id", "person_id", "deal_id") if asked.one(key)}
+        if of:
+            rows = [row for row in rows if all(make(row[2]).get(key) == held for key, held in of.items())]
         return self._keyset_page(rows, asked, ALLOWED[name], lambda record: make(record, extra))
 
     @staticmethod

@@ -66,6 +66,7 @@ CUSTOM = {
         Field("Employees", "numberofemployees", "double"),
         Field("Annual revenue", "annualrevenue", "monetary"),
         Field("Segment", "segment", "enum", ("Enterprise", "Mid-market", "SMB")),
+        Field("Enriched from", "salesops_enrichment", "text"),
         Field("Organisation number", "organisation_number"),
     ),
     "activities": (),

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingestion.hubspot_writer import HubSpotWriter
+from ingestion.pipedrive_writer import PipedriveWriter
 from ingestion.salesforce_client import Login
 from ingestion.salesforce_writer import SalesforceWriter
 from ingestion.writing import CrmWriter
-from sandbox.servers import hubspot, salesforce
+from sandbox.servers import hubspot, pipedrive, salesforce
 from sandbox.store import Record
 from tests.unit.ingestion.practice import tiny_world
 
@@ -57,6 +58,15 @@ PRACTICES = {
         lambda server: f'[sources.salesforce]\nbase_url = "{server.url}"\n',
         _secrets_of_the_org,
         "composite",
+    ),
+    "pipedrive": Practice(
+        "pipedrive",
+        pipedrive.serve,
+        lambda server: PipedriveWriter(server.token, server.url, **FAST),
+        lambda server, record: str(server.render.shown_id(record)),
+        lambda server: f'[sources.pipedrive]\nbase_url = "{server.url}"\n',
+        lambda server: {"PIPEDRIVE_API_TOKEN": server.token},
+        "organizationFields",
     ),
 }
 

@@ -6,6 +6,7 @@ import pytest
 
 from salesops import writeback
 from salesops.config import Settings
+from sandbox.servers import pipedrive_fields
 from tests.unit.salesops.crm_practice import PRACTICES, served
 from tests.unit.salesops.test_writeback import MINING, NOW, Company, apply, edit
 
@@ -100,6 +101,85 @@ def test_a_task_for_a_seller_who_left_is_made_without_an_owner(org):
             owner.updated_at += 1_000
     assert apply(company, writer)["tasks created"] == 1
     assert company.tasks()[0].properties["hubspot_owner_id"] is None
+    assert writer._client.budget.used == company.portal.used  # the one request that is sent once counts too
+
+
+@pytest.fixture
+def account(tmp_path):
+    with served("pipedrive") as server:
+        company, writer = Company("pipedrive", server, tmp_path), PRACTICES["pipedrive"].writer(server)
+        company.plan()
+        yield company, writer
+        writer.close()
+
+
+def test_an_option_that_the_account_does_not_have_is_refused_by_name(account):
+    company, writer = account
+    edit(company.folder / "plan.xlsx", "Fields", 2, New_value="Steel")
+    outcome = writeback.apply(
+        Settings(), {"pipedrive": writer}, company.folder / "plan.xlsx", company.folder / "u", lambda text: None, NOW
+    )
+    assert any("row 2: Industry takes a choice such as COMPUTER_SOFTWARE" in said for said in outcome.problems)
+    assert (company.now(0)["industry"], company.now(0)["numberofemployees"]) == ("", "1200")
+
+
+def test_the_tokens_that_others_need_are_left_to_them(account):
+    company, writer = account
+    company.portal.tokens_left = company.portal.daily_tokens // 4  # what the reader keeps back
+    assert apply(company, writer) == {"not sent": 3, "refused": 1}
+    assert sent(company, "PATCH") == []
+
+
+def test_a_day_without_tokens_ends_the_writing_and_what_was_filled_stays(account):
+    company, writer = account
+    company.portal.set_faults(["rate_limit_daily:organizations/@2"])
+    assert apply(company, writer) == {"filled": 2, "not sent": 1, "refused": 1}
+    assert sent(company, "PATCH") == [200, 429]
+    company.portal.set_faults([])
+    assert apply(company, writer, "again.jsonl") == {"already there": 2, "filled": 1, "refused": 1}
+
+
+def test_too_many_requests_in_a_moment_are_waited_for(account):
+    company, writer = account
+    company.portal.set_faults(["rate_limit:organizations/@1"])
+    assert apply(company, writer)["filled"] == 3
+    assert sent(company, "PATCH") == [429, 200, 200]
+
+
+def test_a_name_that_two_fields_bear_is_no_field(account, monkeypatch):
+    company, writer = account
+    fields, name = pipedrive_fields.CUSTOM["organizations"], "Website"
+    monkeypatch.setitem(pipedrive_fields.CUSTOM, "organizations", (*fields, pipedrive_fields.Field(name, "phone")))
+    pipedrive_fields.fields_v2.cache_clear()
+    with pytest.raises(writeback.PlanError, match="no property Website"):
+        apply(company, writer)
+    monkeypatch.undo()
+    pipedrive_fields.fields_v2.cache_clear()
+    assert sent(company, "PATCH") == []
+
+
+def test_money_is_written_in_the_currency_of_the_account(account):
+    company, writer = account
+    company.type(0, annualrevenue=None)
+    edit(company.folder / "plan.xlsx", "Fields", 2, Field="revenue", New_value="900.50")
+    assert apply(company, writer)["filled"] == 3
+    assert company.records[0].properties["annualrevenue"] == "900.5"
+    undone = writeback.undo({"pipedrive": writer}, company.folder / "undo.jsonl", lambda text: None)
+    assert undone.counts == {"emptied again": 3}
+
+
+@pytest.mark.parametrize("name", PRACTICES)
+def test_two_companies_become_a_task_on_the_one_that_is_kept(name, tmp_path):
+    with served(name) as server:
+        company, writer = Company(name, server, tmp_path), PRACTICES[name].writer(server)
+        edit(company.plan(), "Merge tasks", 2, Do="yes", Record=company.key(0), Other_record=company.key(1))
+        assert apply(company, writer)["tasks created"] == 1
+        (task,) = company.tasks()
+        assert company.records[1].id in server.world.store.links[("tasks", "companies")][task.id]
+        assert apply(company, writer, "again.jsonl")["already there"] == 4
+        undone = writeback.undo({name: writer}, tmp_path / "undo.jsonl", lambda text: None)
+        assert (undone.counts["tasks removed"], company.tasks()) == (1, [])
+        writer.close()
 
 
 def test_one_plan_serves_several_crms_and_one_undo_file_takes_all_back(tmp_path):
@@ -108,8 +188,10 @@ def test_one_plan_serves_several_crms_and_one_undo_file_takes_all_back(tmp_path)
         writers = {one.crm: PRACTICES[one.crm].writer(one.portal) for one in companies}
         plan, undo = companies[0].plan(), tmp_path / "undo.jsonl"
         edit(plan, "Fields", 4, Record=companies[1].key(1))
+        other = f"salesforce:contact:{companies[1].contact_ids[1]}"
+        edit(plan, "Merge tasks", 2, Do="yes", Other_record=other)  # no task can be about records of two CRMs
         done = writeback.apply(Settings(), writers, plan, undo, lambda text: None, NOW)
-        assert done.counts["filled"] == 3
+        assert (done.counts["filled"], done.counts["tasks created"], done.counts["refused"]) == (3, 0, 2)
         assert (companies[0].now(0)["numberofemployees"], companies[1].now(1)["domain"]) == (
             "1200",
             "norsk.no",

@@ -1,11 +1,12 @@
 """Whether forecasts of bookings keep their promises, over companies that they were not chosen on.
 
-    .venv/bin/python -m bench.forecast [--seeds 100 101 ...] [--nights FOLDER ...] [--write]
+    .venv/bin/python -m bench.forecast [--seeds 100 101 ...] [--nights FOLDER ...]
 
 Made-up companies differ in size, cycle, deal sizes, season, growth, a push at the quarter's end, sellers' optimism and
 drift of the win rate; each seed is one. `--nights` adds data directories of real nights (practice companies). Every
 Monday of every ended fiscal quarter is forecast from what was known on it, and what was to be shown then (`chosen`) is
-held against restated bookings. Seeds below 100 are for choosing and tuning, those from 100 on for judging.
+held against restated bookings. Seeds below 100 are for choosing and tuning, those from 100 on for judging. Ends with 1
+when a limit is broken.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from analysis.forecast import inputs as reading
 from analysis.forecast.methods import ALL, BASELINES
-from analysis.forecast.output import _as_chosen
+from analysis.forecast.output import as_chosen
 from analysis.forecast.run import Forecasts, judged
 from analysis.forecast.scores import score, wape
 
@@ -126,7 +127,7 @@ class Company:
         self.actual = found.actual[self.rows, -1]
         self.forecasts = {name: found.simple_rule(name)[self.rows, -1] for name in ALL}
         self.bounds = {name: found.bounds[name][self.rows, -1] for name in ALL}
-        predicted, bounds = _as_chosen(found)
+        predicted, bounds = as_chosen(found)
         self.forecasts[CHOSEN], self.bounds[CHOSEN] = predicted[self.rows, -1], bounds[self.rows, -1]
         self.quarters = inputs.quarter[self.rows]
 
@@ -143,7 +144,7 @@ class Company:
         return f"| {self.name} | {len(self.rows)} | {self.actual.mean() / 1e6:.1f} m | {numbers} | {ranges} |"
 
 
-def pooled(companies: Sequence[Company]) -> list[str]:
+def pooled(companies: Sequence[Company]) -> tuple[list[str], bool]:
     """Misses are shares of a company's typical quarter, so that none drowns another."""
     sizes = [company.actual.mean() for company in companies]
     actual = np.concatenate([c.actual / s for c, s in zip(companies, sizes, strict=True)])
@@ -177,7 +178,8 @@ def pooled(companies: Sequence[Company]) -> list[str]:
         f"{found[CHOSEN] / found[best] - 1:+.1%} (wanted: -5 %)",
         f"- worst company {worst[1]}: {worst[0]:+.1%} against its best simple rule (wanted: at most +10 %)",
     ]
-    return lines
+    held = low <= 0.8 <= high and found[CHOSEN] <= 0.95 * found[best] and worst[0] <= 0.1 and len(total) >= 400
+    return lines, held
 
 
 def main() -> int:
@@ -202,8 +204,9 @@ def main() -> int:
     for company in companies:
         print(company.line())
     print()
-    print("\n".join(pooled(companies)))
-    return 0
+    lines, held = pooled(companies)
+    print("\n".join(lines))
+    return 0 if held else 1
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ def labels_at(inputs: Inputs, day: int) -> Labels:
     return Labels(quarter, amount, team)
 
 
-def learn(inputs: Inputs, period: int) -> Learnt | None:
-    """For the origins of `period`, from those before it; None where there is nothing to learn from."""
+def learn(inputs: Inputs, period: int, arrivals: Array) -> Learnt | None:
+    """For the origins of `period`, from those before it; None where nothing is to be learnt. `arrivals`: by origin."""
     day = int(inputs.quarter_start[period])
     labels = labels_at(inputs, day)
     first = max(inputs.first_whole, period - TRAINED_ON)
@@ -92,7 +92,7 @@ def learn(inputs: Inputs, period: int) -> Learnt | None:
         certain = stated > 0 and booked.sum() >= FEW_WINS
         learnt.value_factor[name] = round(float(np.clip(came / stated, 0.25, 2.0)), DECIMALS) if certain else 1.0
         learnt.chances[name] = chance[~is_past]
-    _learn_new(inputs, learnt, period, past, labels, hazards)
+    _learn_new(inputs, learnt, period, past, labels, hazards.of_arrivals(), arrivals)
     return learnt
 
 
@@ -189,12 +189,13 @@ def _won_at(inputs: Inputs, deal: Codes, day: Codes) -> Array:
     return (place >= 0) & (inputs.won.deal[found] == deal) & (inputs.won.to_day[found] > day)
 
 
-def _learn_new(inputs: Inputs, learnt: Learnt, period: int, past: Array, labels: Labels, hazards: _Hazards) -> None:
+def _learn_new(
+    inputs: Inputs, learnt: Learnt, period: int, past: Array, labels: Labels, arrivals: Array, rate: Array
+) -> None:
     """What is booked of deals that stood neither open nor won on the origin: of the last four periods."""
     size = inputs.counts["deal"]
     counts, origins, expected = np.zeros(WEEKS), np.zeros(WEEKS), np.zeros(WEEKS)
     amounts, share = [], np.zeros(inputs.counts["team"])
-    arrivals, rate = hazards.of_arrivals(), arrival_rate(inputs)
     open_keys = inputs.open.origin * size + inputs.open.deal
     for origin in np.flatnonzero(past & (inputs.quarter >= period - 4)):
         booked = np.flatnonzero(labels.quarter == inputs.quarter[origin])

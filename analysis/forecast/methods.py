@@ -57,7 +57,7 @@ def expect(inputs: Inputs) -> Expected:
     for period in range(len(inputs.quarter_start)):
         found.known[period] = bookings(inputs, int(inputs.quarter_start[period]))
         here = np.flatnonzero(inputs.quarter == period)
-        learnt = learn(inputs, period) if period else None
+        learnt = learn(inputs, period, rate) if period else None
         if learnt:
             found.learnt[period] = learnt
             _of_deals(inputs, found, learnt, here, rate)

@@ -171,7 +171,7 @@ def _accuracy(found: Forecasts) -> dict[str, Any]:
     rows = rows[inputs.is_monday()[rows] & np.isfinite(found.actual[rows, -1]) & ruled]
     lines: list[tuple[Any, ...]] = []
     by_method = {name: (found.predicted[name], found.bounds[name]) for name in ALL}
-    by_method[CHOSEN] = _as_chosen(found)
+    by_method[CHOSEN] = as_chosen(found)
     for column, (dimension, member) in enumerate(_members(found)):
         for week in (-1, *np.unique(inputs.weeks_left[rows]).tolist()):
             here = rows if week < 0 else rows[inputs.weeks_left[rows] == week]
@@ -203,7 +203,7 @@ def _accuracy(found: Forecasts) -> dict[str, Any]:
     }
 
 
-def _as_chosen(found: Forecasts) -> tuple[Array, Array]:
+def as_chosen(found: Forecasts) -> tuple[Array, Array]:
     predicted, bounds = np.full(found.won.shape, np.nan), np.full((*found.won.shape, 4), np.nan)
     for period, name in found.chosen.items():
         here = found.inputs.quarter == period

@@ -66,6 +66,21 @@ def test_a_deal_may_move_on_before_it_is_won():
     assert found[:, 0, 0] == pytest.approx([0, 0, 0.05, 0.04 + 0.1 * (0.5 + 0.4 * 0.5)])
 
 
+def test_hazards_by_age_give_the_incidence_of_aalen_and_johansen():
+    from lifelines import AalenJohansenFitter
+
+    random = np.random.default_rng(4)
+    lived = random.permutation(np.arange(1, 201))  # no two on one day
+    ends = random.integers(0, 3, 200)  # 0 still open, 1 won, 2 lost
+    at_risk = np.array([(lived >= day).sum() for day in range(1, 201)])
+    won, lost = (np.array([((lived == day) & (ends == kind)).sum() for day in range(1, 201)]) for kind in (1, 2))
+    hazard = (won / at_risk)[:, None]
+    found = win_within(hazard, (1 - hazard[:, 0] - lost / at_risk)[:, None, None], 199, np.ones(2))[:, 0, 0]
+    oracle = AalenJohansenFitter(calculate_variance=False).fit(lived, ends, event_of_interest=1)
+    expected = oracle.cumulative_density_["CIF_1"]
+    assert found[[30, 90, 199]] == pytest.approx([expected[expected.index <= day].iloc[-1] for day in (30, 90, 199)])
+
+
 def test_pacing_is_pooled():
     finals, then = np.array([100.0, 120, 100]), np.array([40.0, 60, 45])
     assert paced(90, finals, then) == pytest.approx(198.62, abs=5e-3)

@@ -14,9 +14,15 @@ from salesops.workbook import Column
 
 FIELDS, TASKS = "Fields", "Merge tasks"
 
-# over kpi.enrichment_worklist
+# over kpi.enrichment_worklist; a company that was found by its name may be another: somebody says yes to that
 _FIELD_COLUMNS = (
-    Column("Do", 6, "'yes'", is_to_fill=True, choices=("yes", "no")),
+    Column(
+        "Do",
+        6,
+        "if(value_from like '%found by entity resolution', 'no', 'yes')",
+        is_to_fill=True,
+        choices=("yes", "no"),
+    ),
     Column("CRM", 10, "source"),
     Column("Company", 30, "name"),
     Column("Field", 14, "field"),

@@ -94,6 +94,7 @@ class Company:
                 ("B", "domain", "norsk.no", "register", None, None, 1, None, "Bo", self.key(1)),
                 ("C", "employees", "many", "sheet:x", None, None, 1, None, "Bo", self.key(2)),
                 ("C", "status", "active", "register", None, None, 1, None, "Bo", self.key(2)),
+                ("C", "industry", MINING, "register, found by entity resolution", None, 1, 1, None, "Bo", self.key(2)),
             ]
             rows = [(place, crm, *offer[:9], None, offer[9]) for place, offer in enumerate(offers, start=1)]
             marts.executemany("insert into kpi.enrichment_worklist values (" + ", ".join("?" * 13) + ")", rows)
@@ -162,7 +163,7 @@ def apply(company: Company, writer: CrmWriter, name: str = "undo.jsonl") -> dict
 
 def test_empty_fields_are_filled_and_say_where_from(company, writer):
     made = writeback_plan.write_plan(company.published, SETTINGS, company.folder / "plan.xlsx")
-    assert (made.field_count, made.task_count) == (4, 1)
+    assert (made.field_count, made.task_count) == (5, 1)
     assert made.left_out == [f"1 values for {company.crm} status: there is no property to write them to"]
     assert apply(company, writer) == {"filled": 3, "refused": 1}  # "many" is no number of employees
     assert (company.now(0)["industry"], company.now(0)["numberofemployees"]) == (STEEL, "1200")
@@ -171,7 +172,8 @@ def test_empty_fields_are_filled_and_say_where_from(company, writer):
         company.note("employees", "register"),
     ]
     assert company.now(1)["domain"] == "norsk.no"
-    assert not company.tasks()  # nobody said yes to the task
+    assert company.now(2)["industry"] == ""  # nobody said yes to what was found by name
+    assert not company.tasks()  # nor to the task
 
 
 def test_a_plan_applied_twice_changes_nothing(company, writer):

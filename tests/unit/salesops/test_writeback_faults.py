@@ -146,6 +146,13 @@ def test_too_many_requests_in_a_moment_are_waited_for(account):
     assert sent(company, "PATCH") == [429, 200, 200]
 
 
+def test_an_organization_that_lists_still_show_as_deleted_is_gone(account):
+    company, writer = account
+    company.portal.lists_deleted = True
+    company.portal.world.store.archive(company.records[0], company.portal.world.stamp())
+    assert apply(company, writer) == {"no longer in the CRM": 1, "filled": 1, "refused": 1}
+
+
 def test_a_name_that_two_fields_bear_is_no_field(account, monkeypatch):
     company, writer = account
     fields, name = pipedrive_fields.CUSTOM["organizations"], "Website"
@@ -183,23 +190,24 @@ def test_two_companies_become_a_task_on_the_one_that_is_kept(name, tmp_path):
 
 
 def test_one_plan_serves_several_crms_and_one_undo_file_takes_all_back(tmp_path):
-    with served("hubspot") as portal, served("salesforce") as org:
-        companies = [Company("hubspot", portal, tmp_path), Company("salesforce", org, tmp_path / "org")]
+    with served("hubspot") as portal, served("pipedrive") as account:
+        companies = [Company("hubspot", portal, tmp_path), Company("pipedrive", account, tmp_path / "account")]
         writers = {one.crm: PRACTICES[one.crm].writer(one.portal) for one in companies}
+        assert companies[0].ids[0] == companies[1].ids[0]  # ids of two CRMs collide
         plan, undo = companies[0].plan(), tmp_path / "undo.jsonl"
-        edit(plan, "Fields", 4, Record=companies[1].key(1))
-        other = f"salesforce:contact:{companies[1].contact_ids[1]}"
+        edit(plan, "Fields", 4, Record=companies[1].key(0))
+        other = f"pipedrive:contact:{companies[1].contact_ids[1]}"
         edit(plan, "Merge tasks", 2, Do="yes", Other_record=other)  # no task can be about records of two CRMs
         done = writeback.apply(Settings(), writers, plan, undo, lambda text: None, NOW)
         assert (done.counts["filled"], done.counts["tasks created"], done.counts["refused"]) == (3, 0, 2)
-        assert (companies[0].now(0)["numberofemployees"], companies[1].now(1)["domain"]) == (
+        assert (companies[0].now(0)["numberofemployees"], companies[1].now(0)["domain"]) == (
             "1200",
             "norsk.no",
         )
-        with pytest.raises(writeback.PlanError, match="it is of salesforce too"):
+        with pytest.raises(writeback.PlanError, match="it is of pipedrive too"):
             writeback.undo({"hubspot": writers["hubspot"]}, undo, lambda text: None)
         companies[0].type(0, industry=MINING)
         assert writeback.undo(writers, undo, lambda text: None).counts == {"emptied again": 2, "changed since, kept": 1}
-        assert companies[1].now(1)["domain"] == ""
+        assert companies[1].now(0)["domain"] == ""
         for writer in writers.values():
             writer.close()

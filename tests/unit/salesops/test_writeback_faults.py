@@ -79,16 +79,19 @@ def test_a_field_that_nobody_may_write_stops_all_before_anything_is_sent(org):
     assert sent(company, "PATCH") == []
 
 
-def test_a_restricted_picklist_takes_its_own_words_only(org):
-    company, writer = org
-    settings = Settings.model_validate({"writeback": {"salesforce": {"company_fields": {"industry": "Segment__c"}}}})
-    plan = company.folder / "plan.xlsx"
-    company.type(0, segment=None)
-    said = writeback.apply(settings, {"salesforce": writer}, plan, company.folder / "1", lambda text: None, NOW)
-    assert any("row 2: Segment__c takes a choice such as Enterprise" in problem for problem in said.problems)
-    edit(plan, "Fields", 2, New_value="smb")
-    writeback.apply(settings, {"salesforce": writer}, plan, company.folder / "2", lambda text: None, NOW)
-    assert company.records[0].properties["segment"] == "SMB"
+@pytest.mark.parametrize(("name", "field"), [("hubspot", "segment"), ("salesforce", "Segment__c")])
+def test_a_field_with_choices_takes_its_own_words_only(name, field, tmp_path):
+    settings = Settings.model_validate({"writeback": {name: {"company_fields": {"industry": field}}}})
+    with served(name) as server:
+        company, writer = Company(name, server, tmp_path), PRACTICES[name].writer(server)
+        plan = company.plan()
+        company.type(0, segment=None)
+        said = writeback.apply(settings, {name: writer}, plan, tmp_path / "1", lambda text: None, NOW)
+        assert any(f"row 2: {field} takes a choice such as Enterprise" in problem for problem in said.problems)
+        edit(plan, "Fields", 2, New_value="smb")
+        writeback.apply(settings, {name: writer}, plan, tmp_path / "2", lambda text: None, NOW)
+        assert company.records[0].properties["segment"] == "SMB"
+        writer.close()
 
 
 def test_a_task_for_a_seller_who_left_is_made_without_an_owner(org):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 import pytest
 
-from tests.whole.companies import BEGIN, anyones, basic
+from sandbox.registers import legal_id
+from tests.whole.companies import BEGIN, anyones, basic, day
 from tests.whole.conftest import NIGHTS
 from tests.whole.project import AS_OF, Company
 
@@ -252,3 +254,64 @@ def test_a_deal_is_cut_by_what_was_known_when_it_was_made_and_a_win_by_what_was_
         for cell in traits
     }
     assert len(cells) >= 3 and any(cell not in traits for cell in cells for traits in subjects)
+
+
+def planted() -> tuple[Company, set[str]]:
+    """Every third company works with Lagerlink, known since long, and buys more often; who has bought says some days
+    later that it has used Tendra all the time. Gives also who bought."""
+    dice, company, buyers = random.Random(5), basic(), set[str]()
+    looked_up = f"{(BEGIN + timedelta(days=1)).date()}"
+    for number in range(70):
+        about = line(company=f"Firm {number} AB", domain=f"firm{number}.se", legal_id=legal_id("Sweden", number))
+        company.add("companies", f"c{number}", BEGIN, name=f"Firm {number} AB", country="Sweden",
+                    organisation_number=about["legal_id"])  # fmt: skip
+        known = about | {"observed_at": looked_up, "country": "SE"}
+        company.sheets.append(("firmographics", f"f{number}", EARLY, known | {"employees": "60"}))
+        for product, is_used in (("Lagerlink", number % 3 == 0), ("Bokia", number % 2 == 0)):
+            if is_used:
+                company.sheets.append(("technographics", f"{product}{number}", EARLY, known | {"product": product}))
+        for turn in range(3):
+            made = BEGIN + timedelta(days=20 + 100 * turn + dice.randrange(60))
+            company.add("deals", f"d{number}-{turn}", made, [("companies", f"c{number}", "Primary")], dealname="Deal",
+                        pipeline="sales", dealstage="new", amount="1000", closedate=day(made), hubspot_owner_id="41",
+                        dealtype="newbusiness", deal_currency_code="SEK")  # fmt: skip
+            closed = made + timedelta(days=dice.randrange(20, 80))
+            is_won = dice.random() < (0.75 if number % 3 == 0 else 0.35)
+            company.set("deals", f"d{number}-{turn}", closed, dealstage="won" if is_won else "lost")
+            if is_won and f"c{number}" not in buyers:
+                buyers.add(f"c{number}")
+                asked = {"product": "Tendra", "source": "Onboarding", "first_seen": looked_up}
+                asked["observed_at"] = f"{(closed + timedelta(days=12)).date()}"
+                company.sheets.append(("technographics", f"Tendra{number}", LATE, known | asked))
+    return company, buyers
+
+
+def test_what_makes_deals_won_is_found_and_what_was_asked_after_the_win_is_not_taken_for_it(project):
+    """M32: by what is true of companies today, every deal that was won was won with Tendra and none without."""
+    company, buyers = planted()
+    connection = project.build(company, [EARLY, LATE, AS_OF])
+    rows = connection.execute("select member, lift, lift_low, lift_high from marts.kpi.signal_lift").fetchall()
+    lifts = {member: bounds for member, *bounds in rows}
+    assert set(lifts) == {"lagerlink", "bokia", "tendra"}
+    assert lifts["lagerlink"][0] > 1.5 and lifts["lagerlink"][1] > 1.2
+    for member in ("bokia", "tendra"):
+        assert lifts[member][1] < 1 < lifts[member][2], member
+    naive = connection.execute(
+        """select avg(cast(life_state = 'won' as int)) filter (where not has_it)
+           from (
+               select life_state, company_key in (
+                   select company_key from marts.pipeline.company_technologies where technology = 'Tendra'
+               ) as has_it
+               from marts.pipeline.deals
+           )"""
+    ).fetchone()
+    assert naive == (0.0,) and len(buyers) > 30
+    profiles = dict(
+        connection.execute(
+            """select member, [cif_win_180, cif_win_180_low, cif_win_180_high] from marts.kpi.customer_profile
+               where dimension in ('company', 'technology')"""
+        ).fetchall()
+    )
+    everyone = profiles["all"][0]
+    assert profiles["lagerlink"][1] > everyone
+    assert profiles["tendra"][1] < everyone < profiles["tendra"][2]

@@ -215,10 +215,11 @@ LANDED_THEN = {"known_from", "first_seen_at"}
 ASKED_THEN = {
     "pipeline.companies": {"legal_id", "enriched_at"},
     "kpi.contact_quality": {"matched_count", "match_rate"},
+    "kpi.enrichment_worklist": {"place"},
 }
 NOT_OF_NORWAY = dict.fromkeys(
     ("pipeline.company_attributes", "kpi.enrichment_quality"), "source <> 'register of Norway'"
-)
+) | {"kpi.enrichment_worklist": "value_from not like 'register of Norway%'"}
 
 
 def contents(path: Path) -> dict[str, tuple[int, str]]:

@@ -128,6 +128,10 @@ def step(world: World, rng: Random, at: int, deal_id: str) -> None:
     deal = world.alive("deals", deal_id)
     if deal is None or deal.properties["hs_is_closed"] == "true":
         return
+    pipeline = DEAL_PIPELINES[deal.properties["pipeline"] or "default"]
+    stages = [stage.id for stage in pipeline.open_stages]
+    if deal.properties["dealstage"] not in stages:  # a fault wrote nonsense there: nobody finds it any more
+        return
     owner = world.owner(deal.properties["hubspot_owner_id"]) or world.owners[0]
     if owner.archived_at is not None and rng.random() < 0.85:  # forgotten by everybody
         world.schedule(world.later(rng, at, 20, 60), step, deal.id)
@@ -138,8 +142,7 @@ def step(world: World, rng: Random, at: int, deal_id: str) -> None:
     for shift in range(rng.randint(1, 3)):
         activities.around_deal(world, rng, at + shift * 300_000, owner, deal)
     habits.next_step(world, at + 800_000, deal, owner)
-    pipeline = DEAL_PIPELINES[deal.properties["pipeline"] or "default"]
-    rank = [stage.id for stage in pipeline.open_stages].index(deal.properties["dealstage"] or "")
+    rank = stages.index(deal.properties["dealstage"] or "")
     lose, move = _odds(world, deal, owner, at, rank, pipeline)
     roll = rng.random()
     if roll < lose:

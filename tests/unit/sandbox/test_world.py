@@ -199,6 +199,15 @@ class TestFaults:
         assert set(tomorrow.store.records["contacts"]) <= set(world.tick().store.records["contacts"])
 
 
+def test_a_deal_in_a_stage_that_was_deleted_stays_there_and_the_company_lives_on():
+    world = live(seed=5, size="tiny", end=date(2026, 3, 2))
+    opened = [deal for deal in world.store.records["deals"].values() if deal.properties["hs_is_closed"] == "false"]
+    for deal in opened:
+        world.store.change(deal, world.stamp(), {"dealstage": "stage_that_was_deleted"})
+    world.tick(45)
+    assert opened and {deal.properties["dealstage"] for deal in opened} == {"stage_that_was_deleted"}
+
+
 def test_what_was_due_on_silent_days_comes_after_them(tmp_path):
     """A fault that stops all events must not let them happen behind a reader's back later."""
     before = live(seed=5, size="tiny", end=date(2026, 3, 2))

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ("pipeline", "kpi", "meta")
+PYTHON_MODELS = (
+    *(("matching", "int_matching__matches"), ("matching", "int_matching__enriched_matches")),
+    *(("forecasts", "int_kpi__forecasts"), ("signals", "int_signals__verdicts")),
+)
 # dbt's own generic tests say nothing new of tables that are equal to DuckDB's, and take as long as the models
 BUILD = ["build", "--quiet", "--exclude", "test_type:generic"]
 NO_UNIT_TESTS = ["--exclude-resource-type", "unit_test"]
@@ -139,11 +143,7 @@ def build_on_duckdb(scratch: Path, variables: str, select: list[str] | None) -> 
     subprocess.run([*command, *dbt_options(scratch, "dev", variables)], env=environment, cwd=ROOT / "dbt", check=True)
     # Spark runs no Python model: it is given what the engine found
     with duckdb.connect(str(scratch / "warehouse.duckdb"), read_only=True) as connection:
-        for schema, model in (
-            ("matching", "int_matching__matches"),
-            ("matching", "int_matching__enriched_matches"),
-            ("forecasts", "int_kpi__forecasts"),
-        ):
+        for schema, model in PYTHON_MODELS:
             found = parquet_of(scratch, schema, model)
             found.mkdir(parents=True, exist_ok=True)
             connection.execute(f"copy {schema}.{model} to '{found}/data.parquet'")

@@ -22,7 +22,8 @@ LAYERS = {  # a model of the layer may read these schemas and no other
     "pipeline": {"staging", "crm", "matching", "pipeline"},
     "rules": {"pipeline", "kpi", "rules"},  # working tables of the CRM rules
     "forecasts": {"pipeline", "kpi", "forecasts"},  # what the forecast is made from
-    "kpi": {"pipeline", "kpi", "rules", "forecasts"},
+    "signals": {"pipeline", "kpi", "meta", "signals"},  # series, and what the early-trend engine says of them
+    "kpi": {"pipeline", "kpi", "rules", "forecasts", "signals"},
     "meta": {"raw", "crm", "pipeline", "meta"},
 }
 FORBIDDEN_IMPORTS = {

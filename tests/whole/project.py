@@ -185,7 +185,7 @@ class Project:
         the portal over, and is read on nights of its own."""
         connection = self._prepared()
         land(connection, company, nights, afterwards)
-        self._make(connection, as_of, known_as_of.isoformat() if known_as_of else _K)
+        self.make(connection, as_of, known_as_of.isoformat() if known_as_of else _K)
         return connection
 
     def build_landed(self, landed: Path, as_of: datetime, marts: Path) -> dict[str, int]:
@@ -196,7 +196,7 @@ class Project:
                 "select table_name from duckdb_tables() where database_name = 'landed' and schema_name = 'raw'"
             ).fetchall():
                 connection.execute(f"insert into warehouse.raw.{table} by name from landed.raw.{table}")
-            self._make(connection, as_of, _K)
+            self.make(connection, as_of, _K)
             return self.failures(connection)
 
     def _prepared(self, marts: str = ":memory:") -> duckdb.DuckDBPyConnection:
@@ -207,16 +207,21 @@ class Project:
         connection.execute(f"copy from database empty to warehouse; detach empty; attach '{marts}' as marts")
         connection.execute(
             "create schema warehouse.crm; create schema warehouse.matching; create schema warehouse.rules; "
-            "create schema warehouse.forecasts"
+            "create schema warehouse.forecasts; create schema warehouse.signals"
         )
         for schema in ("pipeline", "kpi", "meta"):
             connection.execute(f"create schema marts.{schema}")
         return connection
 
-    def _make(self, connection: duckdb.DuckDBPyConnection, as_of: datetime, known_as_of: str) -> None:
+    def make(
+        self, connection: duckdb.DuckDBPyConnection, as_of: datetime, known_as_of: str = _K, only: Any = None
+    ) -> None:
+        """Every model, or those for which `only` holds, upon what stands there."""
         connection.execute(f"set variable e = '{as_of.isoformat()}'")
         connection.execute(f"set variable k = '{known_as_of}'")
         for model in self.models:
+            if only and not only(model):
+                continue
             if model.language == "python":
                 _run_python(connection, model)
                 continue

@@ -7,3 +7,8 @@
 {% macro enriched_matches() -%}{{ return(adapter.dispatch('enriched_matches', 'salesops')()) }}{%- endmacro %}
 {% macro default__enriched_matches() %}{{ return(ref('int_matching__enriched_matches')) }}{% endmacro %}
 {% macro spark__enriched_matches() %}{{ return(api.Relation.create(schema='matching', identifier='int_matching__enriched_matches')) }}{% endmacro %}
+
+{# What the early-trend engine found, the same way. #}
+{% macro signal_results() %}{{ return(adapter.dispatch('signal_results', 'salesops')()) }}{% endmacro %}
+{% macro default__signal_results() %}{{ return(ref('int_signals__verdicts')) }}{% endmacro %}
+{% macro spark__signal_results() %}{{ return(api.Relation.create(schema='signals', identifier='int_signals__verdicts')) }}{% endmacro %}

@@ -14,6 +14,7 @@ select
     leads.observed_business_minutes,
     leads.first_meeting_held_at is not null as is_met,
     deals.sao_at is not null as is_accepted,
+    deals.sao_date as accepted_date,
     deals.sao_at is null and leads.lead_state <> 'disqualified' and coalesce(deals.life_state, 'open') = 'open' as is_undecided,
     coalesce(deals.life_state = 'won', false) as is_won,
     case when deals.life_state = 'won' and leads.is_first_of_deal then deals.amount_base end as won_value,

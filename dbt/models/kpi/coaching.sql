@@ -1,9 +1,11 @@
 -- grain: one row per scope, pipeline, stage (or the whole sale) and seller who is clearly below what is expected there, with whom to learn from
--- M21: who could learn what from whom. Below: P(shrunk rate > expected) under 2.5 % on at least 10 decided of the seller's own mix of segments.
--- Teachers: sellers clearly above (over 97.5 %) at the same stage, those of the same team first; none where nobody is. Who is within noise is not
--- here at all, nor is a new starter; no order among sellers is meant.
+-- M21: who could learn what from whom. Below: P(shrunk rate > expected) under 2.5 % by the number of sellers judged at the stage, so that one in forty
+-- lists is wrong and not every second; on at least 10 decided of the seller's own mix of segments. Teachers: sellers as clearly above at the same
+-- stage, those of the same team first; none where nobody is. Who is within noise is not here at all, nor is a new starter; no order is meant.
 with judged as (
-    select seller_index.*, owners.team
+    select
+        seller_index.*, owners.team,
+        0.025 / count(*) over (partition by seller_index.scope, seller_index.measure, seller_index.pipeline, seller_index.stage) as chance
     from {{ ref('seller_index') }} as seller_index
     left join {{ ref('owners') }} as owners on seller_index.owner_key = owners.owner_key
     where seller_index.is_rankable and not seller_index.is_new_starter
@@ -19,8 +21,8 @@ pairs as (
     from judged as learners
     inner join judged as teachers
         on learners.scope = teachers.scope and learners.measure = teachers.measure and learners.pipeline = teachers.pipeline
-        and learners.stage = teachers.stage and teachers.p_above_team > 0.975
-    where learners.p_above_team < 0.025
+        and learners.stage = teachers.stage and teachers.p_above_team > 1 - teachers.chance
+    where learners.p_above_team < learners.chance
 )
 
 select
@@ -52,4 +54,4 @@ left join pairs
 left join judged as teachers
     on pairs.scope = teachers.scope and pairs.measure = teachers.measure and pairs.pipeline = teachers.pipeline and pairs.stage = teachers.stage
     and pairs.teacher_key = teachers.owner_key
-where learners.p_above_team < 0.025
+where learners.p_above_team < learners.chance

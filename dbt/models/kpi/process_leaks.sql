@@ -4,22 +4,12 @@
 -- shrunk rate, NULL with fewer than four such blocks. time_leak = extra median days x open deals x chance of loss per day x that worth; 0 where the usual
 -- median lies within the interval of the median. Ranked by value within its dimension, sellers never: their rows are for a talk, not for a list.
 {%- set keys = ['dimension', 'member_key', 'pipeline', 'stage'] %}
-with members as (
-    select dimension, member_key, member, visited_pipeline as pipeline, stage, stage_rank, block, is_advanced, is_lost, worth, stay_days, reason
-    from {{ cut_members(
-        '(select exits.*, deals.loss_reason_group as reason from ' ~ ref('int_kpi__leak_exits') ~ ' as exits inner join ' ~ ref('int_kpi__deals')
-        ~ ' as deals on exits.deal_key = deals.deal_key) as facts',
-        ['visited_pipeline', 'stage', 'stage_rank', 'block', 'is_advanced', 'is_lost', 'worth', 'stay_days', 'reason']
-    ) }} as cut
-    where dimension in ('company', 'team', 'owner', 'segment')
-),
-
-blocks as (
+with blocks as (
     select
         {{ keys | join(', ') }}, block, max(member) as member, min(stage_rank) as stage_rank, count(*) as exited_count, sum(is_advanced) as advanced_count,
         sum(is_lost) as lost_count, sum(is_advanced) / cast(count(*) as double) as rate, {{ median_of('stay_days', 'true') }} as median_days,
         count(stay_days) as stay_count
-    from members
+    from {{ ref('int_kpi__leak_members') }}
     group by {{ keys | join(', ') }}, block
 ),
 
@@ -36,26 +26,12 @@ worths as (
     select
         {{ keys | join(', ') }}, sum(worth) / nullif(cast(count(worth) as double), 0) as value_per_advanced,
         sum(is_lost) / nullif(sum(stay_days), 0) as loss_hazard_per_day
-    from members
+    from {{ ref('int_kpi__leak_members') }}
     group by {{ keys | join(', ') }}
 ),
 
-ranked as (
-    select
-        {{ keys | join(', ') }}, stay_days, row_number() over (partition by {{ keys | join(', ') }} order by stay_days nulls last) as place,
-        count(*) over (partition by {{ keys | join(', ') }}) as stay_count
-    from members
-    where block = 0 and stay_days is not null
-),
-
--- the median's interval, by order statistics
 middles as (
-    select
-        {{ keys | join(', ') }},
-        max(case when place <= greatest(1, floor(stay_count / 2.0 - 0.979982 * sqrt(stay_count))) then stay_days end) as days_low,
-        min(case when place >= least(stay_count, ceil(stay_count / 2.0 + 1 + 0.979982 * sqrt(stay_count))) then stay_days end) as days_high
-    from ranked
-    group by {{ keys | join(', ') }}
+    select * from {{ ref('int_kpi__leak_middles') }}
 ),
 
 reasons as (
@@ -64,7 +40,7 @@ reasons as (
         max(reason_count) filter (where reason is not null) as top_count, sum(case when reason is null then reason_count else 0 end) as missing_count
     from (
         select {{ keys | join(', ') }}, reason, count(*) + row_number() over (partition by {{ keys | join(', ') }} order by reason nulls last) * 1e-6 as reason_count
-        from members where block = 0 and is_lost = 1 group by {{ keys | join(', ') }}, reason
+        from {{ ref('int_kpi__leak_members') }} where block = 0 and is_lost = 1 group by {{ keys | join(', ') }}, reason
     ) as counted
     group by {{ keys | join(', ') }}
 ),

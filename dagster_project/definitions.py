@@ -10,7 +10,7 @@ from dagster_project.checks import build_checks
 from dagster_project.ingest import build_ingest
 from dagster_project.publish import build_publish
 from dagster_project.resources import night_resource
-from dagster_project.schedules import build_schedule
+from dagster_project.schedules import build_schedule, build_sensor
 from dagster_project.transform import build_transform, parse_project
 from salesops import config
 from salesops.layout import DataDirectory
@@ -34,6 +34,7 @@ def build_defs(night: Night | None = None) -> dg.Definitions:
         asset_checks=[build_checks(settings)],
         jobs=[job],
         schedules=[build_schedule(job, settings)],
+        sensors=[build_sensor(settings)],
         resources={"night": night_resource(night)},
         executor=dg.in_process_executor,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from salesops import alerts
 from salesops import night as nights
 
 
@@ -19,7 +20,10 @@ def night_resource(night: nights.Night | None = None) -> dg.ResourceDefinition:
     def opened_for_this_run(_: dg.InitResourceContext) -> Iterator[nights.Night]:
         with nights.opened(os.environ) as opened:
             nights.set_environment(opened.data)
-            yield opened
+            try:
+                yield opened
+            finally:
+                alerts.after_night(opened, nights.refusals(opened))
 
     return opened_for_this_run
 

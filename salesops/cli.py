@@ -37,8 +37,8 @@ def nightly(
     """
     from rich.console import Console
 
+    from salesops import alerts, summary
     from salesops import night as nights
-    from salesops import summary
 
     console = Console(highlight=False)
     with _explained():
@@ -50,7 +50,28 @@ def nightly(
             night.say = lambda text: console.print(text, markup=False)
             outcome = nights.run(night)
             summary.show(console, night, outcome, before)
+            if told := alerts.after_night(night, outcome.failures):
+                console.print(told, markup=False)
             raise typer.Exit(outcome.exit_code)
+
+
+@app.command("alerts")
+def send_alerts() -> None:
+    """Send what was held back in quiet hours or not delivered, and tell when a night is missing. For a timer.
+
+    Example: salesops alerts
+    """
+    from salesops import alerts, config
+    from salesops.clock import Clock
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        settings = config.load()
+        if not settings.alerts.enabled:
+            raise ConfigError("alerts are off: set `enabled = true` under [alerts] in salesops.toml")
+        alerts.receivers()
+        data = DataDirectory(config.data_directory())
+        typer.echo(alerts.catch_up(settings, data, Clock().now()) or "Nobody has to be told of anything.")
 
 
 @app.command()

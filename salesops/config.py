@@ -487,6 +487,25 @@ class Writeback(_Section):
         return {crm: [name for name in UNREAD_FIELDS if name in self.properties(crm)] for crm in WRITTEN_FIELDS}
 
 
+AlertKind = Literal["failed_night", "missing_night", "failed_check", "stale_source", "signal"]
+
+
+class Alerts(_Section):
+    """Messages to people. Off: nobody is told. Receivers are secrets and come from the environment."""
+
+    enabled: bool = False
+    kinds: list[AlertKind] = list(typing.get_args(AlertKind))
+    quiet_from: time | None = None  # local time; both or neither
+    quiet_to: time | None = None
+    link: str = ""  # where a reader finds the marts or the run, at the end of each message
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.quiet_from is None) != (self.quiet_to is None):
+            raise ValueError("quiet_from and quiet_to go together, such as 22:00 and 07:00")
+        return self
+
+
 class Settings(_Section):
     company: Company = Company()
     sources: Sources = Sources()
@@ -495,6 +514,7 @@ class Settings(_Section):
     leads: Leads = Leads()
     contracts: Contracts = Contracts()
     writeback: Writeback = Writeback()
+    alerts: Alerts = Alerts()
     practice: Practice = Practice()
 
     @property

@@ -54,5 +54,10 @@ class DataDirectory:
         return self.root / "dbt"
 
     @property
+    def alerts(self) -> Path:
+        """Causes of alerts that last, and who was told. Deleted, they are told again."""
+        return self.root / "alerts.json"
+
+    @property
     def lock(self) -> Path:
         return self.root / "night.lock"

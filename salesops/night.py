@@ -275,12 +275,17 @@ def run(night: Night) -> Outcome:
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet)
     succeeded = {event.step_key for event in result.all_events if event.event_type_value == "STEP_SUCCESS"}
     published = "publish" in succeeded and night.publication is not None
-    failures = [f"{c.asset} {c.name}: {c.reason}" for c in night.checks if c.state == "failed" and c.is_blocking]
+    failures = refusals(night)
     for event in result.all_events:
         error = event.step_failure_data.error if event.event_type_value == "STEP_FAILURE" else None
         if error is not None and error.cls_name != "DagsterAssetCheckFailedError":  # that one is listed by its check
             failures.append(f"step {event.step_key}: {_first_lines(error)}")
     return Outcome(published, failures, _exit_code(night, published))
+
+
+def refusals(night: Night) -> list[str]:
+    """Checks that kept the night from publishing."""
+    return [f"{c.asset} {c.name}: {c.reason}" for c in night.checks if c.state == "failed" and c.is_blocking]
 
 
 def without_sources(environ: Mapping[str, str]) -> Night:

@@ -6,6 +6,7 @@ import os
 
 import dagster as dg
 
+from dagster_project.brief import build_brief
 from dagster_project.checks import build_checks
 from dagster_project.ingest import build_ingest
 from dagster_project.publish import build_publish
@@ -30,7 +31,7 @@ def build_defs(night: Night | None = None) -> dg.Definitions:
         executor_def=dg.in_process_executor,
     )
     return dg.Definitions(
-        assets=[*build_ingest(settings), build_transform(project), build_publish(project)],
+        assets=[*build_ingest(settings), build_transform(project), build_publish(project), build_brief()],
         asset_checks=[build_checks(settings)],
         jobs=[job],
         schedules=[build_schedule(job, settings)],

@@ -167,6 +167,34 @@ def publish(
             raise typer.Exit(REFUSED) from None
 
 
+@app.command()
+def brief(
+    language: Annotated[str, typer.Option(help="sv, en or both")] = "both",
+    to: Annotated[Path | None, typer.Option(help="Folder; published/brief of the data directory if not given")] = None,
+) -> None:
+    """Write the Monday brief of what is published: one page in each language, and a PDF where there is a Chromium.
+
+    Example: salesops brief --language en --to ~/briefs
+    """
+    from salesops import config
+    from salesops.brief import page
+    from salesops.brief.facts import BriefError
+    from salesops.layout import DataDirectory
+
+    with _explained():
+        settings, data = config.load(), DataDirectory(config.data_directory())
+        published = data.published / "marts.duckdb"
+        if not published.exists():
+            raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
+        languages = page.LANGUAGES if language == "both" else (language,)
+        try:
+            written = page.write(published, to or data.brief, languages, pdf=settings.brief.pdf)
+        except BriefError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(REFUSED) from None
+        typer.echo("\n".join(str(path) for path in written))
+
+
 @duplicates_app.command("accept")
 def accept_duplicates(note: Annotated[str, typer.Option(help="Why, for whoever asks later")]) -> None:
     """Make today's duplicate contacts the accepted state: the gate then looks at what is new since.

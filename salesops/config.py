@@ -506,6 +506,14 @@ class Alerts(_Section):
         return self
 
 
+class Brief(_Section):
+    """The Monday brief that each night leaves beside its publication."""
+
+    enabled: bool = True
+    languages: Annotated[list[Literal["sv", "en"]], Field(min_length=1)] = ["sv", "en"]
+    pdf: bool = True  # where there is a Chromium
+
+
 class Settings(_Section):
     company: Company = Company()
     sources: Sources = Sources()
@@ -515,6 +523,7 @@ class Settings(_Section):
     contracts: Contracts = Contracts()
     writeback: Writeback = Writeback()
     alerts: Alerts = Alerts()
+    brief: Brief = Brief()
     practice: Practice = Practice()
 
     @property

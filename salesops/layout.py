@@ -29,6 +29,10 @@ class DataDirectory:
         return self.root / "published"
 
     @property
+    def brief(self) -> Path:
+        return self.published / "brief"
+
+    @property
     def dagster(self) -> Path:
         return self.root / "dagster"
 

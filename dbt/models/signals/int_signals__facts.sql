@@ -20,16 +20,20 @@ stage_exits as (
     where visits.exit_kind in ('advanced', 'skipped_ahead', 'won', 'lost', 'disqualified') and visits.stage is not null
 ),
 
+followed as (
+    select distinct contracts.contract_key
+    from {{ ref('contracts') }} as contracts
+    inner join {{ ref('contracts') }} as later
+        on contracts.customer_key = later.customer_key and contracts.contract_key <> later.contract_key and later.start_date > contracts.start_date
+        and later.start_date <= cast(contracts.end_date + interval 61 day as date)
+        and coalesce(later.end_date, cast('9999-12-31' as date)) > contracts.end_date
+),
+
 ended as (
     select
-        contracts.*, cast(contracts.end_date + interval 61 day as date) as fact_date,
-        case when exists (
-            select 1 from {{ ref('contracts') }} as later
-            where later.customer_key = contracts.customer_key and later.contract_key <> contracts.contract_key
-                and later.start_date > contracts.start_date and later.start_date <= cast(contracts.end_date + interval 61 day as date)
-                and coalesce(later.end_date, cast('9999-12-31' as date)) > contracts.end_date
-        ) then 0 else 1 end as is_churned
+        contracts.*, cast(contracts.end_date + interval 61 day as date) as fact_date, case when followed.contract_key is null then 1 else 0 end as is_churned
     from {{ ref('contracts') }} as contracts
+    left join followed on contracts.contract_key = followed.contract_key
     where contracts.end_date is not null
 ),
 

@@ -57,6 +57,9 @@ EXCEPTED: tuple[Excepted, ...] = (
     Excepted("pipeline.leads", (), LEADS),
     Excepted("kpi.lead_funnel", (), LEADS),
     Excepted("kpi.lead_response", (), LEADS),
+    Excepted("kpi.signals", (), LEADS, "metric in ('response_within_sla', 'lead_to_sao')"),
+    Excepted("kpi.signals", ("series_count", "q_value"), f"{LEADS}: fewer series are looked at"),
+    Excepted("kpi.signal_causes", (), LEADS, "metric in ('response_within_sla', 'lead_to_sao')"),
     *(
         Excepted(table, (), why, f"rule_id in ({rules})")
         for table in ("kpi.crm_rule_results", "kpi.crm_rules", "kpi.hygiene_worklist")

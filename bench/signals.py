@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,11 @@ class Rig:
             World(kind, seed).write(self.connection)
         if besides:
             self.connection.execute(besides)
-        self.project.make(self.connection, AS_OF, only=_is_of_signals)
+        return self.judged(AS_OF)
+
+    def judged(self, as_of: datetime) -> duckdb.DuckDBPyConnection:
+        """The same tables of what stands there, as of another instant."""
+        self.project.make(self.connection, as_of, only=_is_of_signals)
         return self.connection
 
 

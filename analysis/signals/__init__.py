@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from math import exp
 from typing import Any
 
@@ -191,7 +192,7 @@ def benjamini_hochberg(p: list[float]) -> list[float]:
 
 
 def _verdicts(
-    lines: list[_Line], calendar: _Calendar, stage_changes: list[tuple[int, str]]
+    lines: list[_Line], calendar: _Calendar, stage_changes: list[_StageChange]
 ) -> tuple[list[tuple[Any, ...]], list[tuple[_Line, int]]]:
     """Rows of signals_weeks, and (line, week) of what is to be explained."""
     rows: list[tuple[Any, ...]] = []
@@ -244,7 +245,7 @@ def _shown(line: _Line, value: float) -> float:
 
 
 def _verdict(
-    line: _Line, i: int, q: float | None, calendar: _Calendar, stage_changes: list[tuple[int, str]]
+    line: _Line, i: int, q: float | None, calendar: _Calendar, stage_changes: list[_StageChange]
 ) -> tuple[str, str | None]:
     week, state, since = line.first + i, line.judged[i].state, line.judged[i].since
     if state == "silent":
@@ -266,9 +267,9 @@ def _verdict(
         if silent:
             return "check_first", f"its source was silent in the week of {calendar.weeks[line.first + silent[-1]]}"
         if line.metric in STAGE_METRICS:
-            for changed, what in stage_changes:
-                if start - 3 <= changed <= week:
-                    return "check_first", what
+            for change in stage_changes:
+                if start - 3 <= change.week and change.seen <= week:
+                    return "check_first", change.what
         months = {calendar.month[past] + 1 for past in range(start, week + 1)}
         if line.kind == "value" and i < SEASON_WEEKS and months & set(HOLIDAY_MONTHS):
             return "check_first", "it may be the season: less than two years are known"
@@ -288,8 +289,17 @@ def _outside(line: _Line, i: int, with_bulk: bool) -> bool:
     return bool(abs(x / n - judged.usual) > half) if n else False
 
 
-def _stage_changes(session: duckdb.DuckDBPyConnection, stages: str, calendar: _Calendar) -> list[tuple[int, str]]:
-    """(week, sentence) of each stage that began or ended to be used while its pipeline went on."""
+@dataclass(frozen=True)
+class _StageChange:
+    """A stage that came into or went out of use: in which week, when that could be seen, and a sentence."""
+
+    week: int
+    seen: int
+    what: str
+
+
+def _stage_changes(session: duckdb.DuckDBPyConnection, stages: str, calendar: _Calendar) -> list[_StageChange]:
+    """Stages that began or ended to be used while their pipeline went on."""
     rows = session.execute(
         f"select source, pipeline_id, stage_id, stage, week_start, entry_count from {stages} order by all"
     ).fetchall()
@@ -299,21 +309,27 @@ def _stage_changes(session: duckdb.DuckDBPyConnection, stages: str, calendar: _C
             of_pipeline = table.setdefault((source, pipeline), {})
             counts = of_pipeline.setdefault((stage_id, stage or stage_id), np.zeros(len(calendar.weeks)))
             counts[calendar.place[week]] += count
-    changes = []
+    changes: list[_StageChange] = []
     for of_pipeline in table.values():
         total = np.sum(list(of_pipeline.values()), axis=0)
         begun = int(np.flatnonzero(total)[0])
         for (_, stage), counts in of_pipeline.items():
             used = np.flatnonzero(counts)
-            first, last = int(used[0]), int(used[-1])
-            before = total[max(first - 8, 0) : first].sum()
-            after = counts[first : first + 4].sum()
-            if first > begun + detect.WATCH_WEEKS and before >= 10 and after >= 0.05 * total[first : first + 4].sum():
-                changes.append((first, f"the stage {stage} came into use"))
-            usual, since = counts[max(last - 8, 0) : last].mean() if last else 0.0, total[last + 1 :]
-            if usual >= 2 and len(since) >= 3 and since.sum() >= 10 and usual * len(since) >= 8:
-                changes.append((last + 1, f"the stage {stage} is no longer used"))
-    return sorted(changes)
+            first = int(used[0])
+            if first > begun + detect.WATCH_WEEKS and total[max(first - 8, 0) : first].sum() >= 10:
+                share = np.cumsum(counts[first : first + 4]) / np.maximum(np.cumsum(total[first : first + 4]), 1)
+                seen = np.flatnonzero(share >= 0.05)
+                if len(seen):
+                    changes.append(_StageChange(first, first + int(seen[0]), f"the stage {stage} came into use"))
+            for last, again in pairwise([*(int(week) for week in used), len(total)]):
+                usual = counts[max(last - 8, 0) : last].mean() if last else 0.0
+                gaps = np.arange(1, again - last)
+                went_on = np.cumsum(total[last + 1 : again])
+                seen = np.flatnonzero((gaps >= 3) & (went_on >= 10) & (usual >= 2) & (usual * gaps >= 8))
+                if len(seen):
+                    what = f"the stage {stage} is no longer used"
+                    changes.append(_StageChange(last + 1, last + 1 + int(seen[0]), what))
+    return sorted(changes, key=lambda change: change.week)
 
 
 class _Explained:
@@ -351,7 +367,8 @@ class _Explained:
         weeks = self.calendar.weeks
         relation = self.session.execute(
             f"select case when week_start >= ? then 1 else 0 end as period, value, {columns}, {labels}"
-            f" from {self.facts} where metric = ? and not is_bulk and week_start >= ? and week_start <= ?",
+            f" from {self.facts} where metric = ? and not is_bulk and week_start >= ? and week_start <= ?"
+            " order by all",  # sums of doubles depend on the order of the rows
             [weeks[self.since], metric, weeks[self.baseline_from], weeks[self.week]],
         ).fetchnumpy()
         size = len(relation["value"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from analysis.signals import HEADLINES
-from bench.planted import LAST, SHIFT, WEEKS
+from bench.planted import AS_OF, LAST, SHIFT, WEEKS
 from bench.signals import Rig, judge
 
 BEGINS = f"date '{LAST}' - interval {WEEKS - SHIFT} week"
@@ -14,6 +16,7 @@ BEGINS = f"date '{LAST}' - interval {WEEKS - SHIFT} week"
 @pytest.fixture(scope="module")
 def rig(project):
     made = Rig(project)
+    made.connection.execute("create schema marts.leak")
     yield made
     made.connection.close()
 
@@ -22,7 +25,6 @@ def rig(project):
 def leak(rig):
     """What is said of a company that loses half of its proposals from one week on; its tables are kept in `leak`."""
     marts = rig.live("leak", 42)
-    marts.execute("create schema marts.leak")
     for table in ("kpi.signals", "kpi.signal_causes", "pipeline.deals"):
         marts.execute(f"create table marts.leak.{table.split('.')[1]} as from marts.{table}")
     return marts, judge(marts, "leak")
@@ -127,6 +129,21 @@ def test_a_source_that_is_stale_now_silences_what_depends_on_it(rig):
     newest = f"from marts.kpi.signals where dimension = 'company' and week_start = date '{LAST}' - interval 1 week"
     silent = dict(marts.execute(f"select metric, reason {newest} and verdict = 'stale'").fetchall())
     assert silent == dict.fromkeys(("response_within_sla", "lead_to_sao"), "crm leads: stale")
+
+
+def test_a_past_week_was_judged_as_it_is_today(rig):
+    """One pass over all weeks says of each what a pass on its Monday said: nothing of what came later."""
+    marts = rig.live("stage_renamed", 42)
+    columns = "* exclude (member, z, cusum)"
+    marts.execute(f"create table marts.leak.later as select {columns} from marts.kpi.signals")
+    for weeks in (10, 31):
+        earlier = AS_OF - timedelta(weeks=weeks)
+        rig.judged(earlier)
+        then = f"select {columns} from marts.kpi.signals"
+        now = f"from marts.leak.later where week_start < date '{earlier.date()}'"
+        assert marts.execute(f"select count(*) > 5000 {now}").fetchone() == (True,)
+        assert marts.execute(f"({then}) except ({now})").fetchall() == []
+        assert marts.execute(f"({now}) except ({then})").fetchall() == []
 
 
 def test_a_company_without_anything_stands(rig):

@@ -381,6 +381,15 @@ def test_the_page_asks_for_nothing_else(usual):
         }  # fmt: skip
 
 
+def test_a_table_too_wide_for_a_phone_scrolls_in_a_named_region(usual):
+    region = re.compile(r'<div class="scroll" tabindex="0" role="region" aria-label="[^"]+">$')
+    for text in usual[1].values():
+        heads = re.finditer(r"<table[^>]*>(?:<caption>[^<]*</caption>)?<thead>.*?</thead>", text, re.DOTALL)
+        wide = [found for found in heads if found[0].count("<th ") > 3]
+        assert len(wide) == 6
+        assert all(region.search(text[: found.start()]) for found in wide)
+
+
 def test_the_usual_page_says_what_the_verdicts_say(usual):
     en = visible(usual[1]["en"])
     assert "Q4 is heading for SEK\u00a022.4m against a target of SEK\u00a024.0m" in en

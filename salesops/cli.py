@@ -313,6 +313,18 @@ def ui(port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 3000) -> N
         raise typer.Exit(web.serve(os.environ, port))
 
 
+@app.command()
+def dashboard(port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 2718) -> None:
+    """The published marts as an interactive page on 127.0.0.1 until Ctrl-C: filters, tiles, the deals behind each.
+
+    Example: salesops dashboard --port 2718
+    """
+    from salesops.dashboard import server
+
+    with _explained():
+        server.serve(port)
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     """Configuration and credentials: one plain message, exit code 2, no traceback."""

@@ -1,7 +1,7 @@
 -- grain: one row per dimension (company, team, owner, segment), member, pipeline and open stage that deals left in the newest 13 whole weeks
--- S10: where the process loses against its own past, so that the real cause is worked on. leak = exits x max(0, usual - shrunk rate) x what a deal that
--- got further was worth; usual is the median of the same member's eight blocks of 13 weeks before; 0 where usual lies within the interval of the
--- shrunk rate, NULL with fewer than four such blocks. time_leak = extra median days x open deals x chance of loss per day x that worth; 0 where the usual
+-- S10: where the process loses against its own past. leak = exits x max(0, usual - shrunk rate) x what a deal that got further was worth; usual is the
+-- median of the same member's eight blocks of 13 weeks before; 0 where usual lies within the interval of the shrunk rate or of fewer than 10 exits (40
+-- before), NULL with fewer than four such blocks. time_leak = extra median days x open deals x chance of loss per day x that worth; 0 where the usual
 -- median lies within the interval of the median. Ranked by value within its dimension, sellers never: their rows are for a talk, not for a list.
 {%- set keys = ['dimension', 'member_key', 'pipeline', 'stage'] %}
 with blocks as (
@@ -15,7 +15,8 @@ with blocks as (
 
 usual as (
     select
-        {{ keys | join(', ') }}, count(*) as block_count, {{ median_of('rate', 'true') }} as usual_rate, {{ median_of('median_days', 'true') }} as usual_days
+        {{ keys | join(', ') }}, count(*) as block_count, sum(exited_count) as usual_exits, {{ median_of('rate', 'true') }} as usual_rate,
+        {{ median_of('median_days', 'true') }} as usual_days
     from blocks
     where block >= 1
     group by {{ keys | join(', ') }}
@@ -76,7 +77,7 @@ intervals as (
 
 measured as (
     select
-        blocks.*, coalesce(usual.block_count, 0) as block_count, usual.usual_rate, usual.usual_days, worths.value_per_advanced, worths.loss_hazard_per_day,
+        blocks.*, coalesce(usual.block_count, 0) as block_count, usual.usual_exits, usual.usual_rate, usual.usual_days, worths.value_per_advanced, worths.loss_hazard_per_day,
         middles.days_low, middles.days_high, reasons.top_reason, floor(reasons.top_count) as top_count, floor(reasons.missing_count) as missing_count,
         coalesce(standing.open_count, 0) as open_count, posteriors.a / (posteriors.a + posteriors.b) as shrunk_rate,
         intervals.low as rate_low, intervals.high as rate_high, coalesce(usual.block_count, 0) >= 4 as is_comparable
@@ -92,7 +93,7 @@ measured as (
 valued as (
     select
         *, exited_count * greatest(0, usual_rate - shrunk_rate) * value_per_advanced as gross_value,
-        coalesce(usual_rate > rate_high, false) as is_leak, coalesce(usual_days < days_low and stay_count >= 10, false) as is_slow,
+        coalesce(usual_rate > rate_high, false) and exited_count >= 10 and usual_exits >= 40 as is_leak, coalesce(usual_days < days_low and stay_count >= 10, false) as is_slow,
         greatest(0, median_days - usual_days) * open_count * loss_hazard_per_day * value_per_advanced as gross_time_value
     from measured
 ),

@@ -341,8 +341,8 @@ class _Explained:
         self.since = line.first + line.judged[i].since
         self.baseline_from = line.first + line.judged[i].baseline_from
         self.spread = max(1.0, line.judged[i].sigma)
-        self.is_better = line.judged[i].state == "better"
-        self.worse = (1 if line.metric in HIGH_IS_WORSE else -1) * (-1 if self.is_better else 1)
+        turn = -1 if line.judged[i].state == "better" else 1
+        self.worse = turn * (1 if line.metric in HIGH_IS_WORSE else -1)
 
     def rows(self) -> list[tuple[Any, ...]]:
         line = self.line

@@ -208,7 +208,7 @@ class _Volume:
     kind = "volume"
 
     def __init__(self, cells: Cells, spread: float, longer: float):
-        self.cells, self.longer, self.doubt = cells, longer, spread**2 * (1 + longer)
+        self.cells, self.doubt = cells, spread**2 * (1 + longer)
         self.expected = (cells.n0 + 0.5) * longer
 
     def off(self) -> Floats:
@@ -259,7 +259,7 @@ def _best(
     facts: Facts, model_of: Callable[[Cells], _Rate | _Mean | _Volume], worse: int, is_first: bool
 ) -> Cause | None:
     """The best explanation; None where the rest, after a first cause, shows nothing that noise would not."""
-    best, everywhere, mixes = None, [], []
+    best, mixes, whole = None, [], 0.0
     cost = log(max(float(facts.n[facts.period == 1].sum()), 2.0))
     dimensions = [name for name in facts.members if name != "company"]
     for dimension in ["company", *dimensions]:
@@ -267,8 +267,8 @@ def _best(
         model = model_of(cells)
         seen = (cells.n0 > 0) | (cells.n1 > 0)
         together = model.together(seen)
-        everywhere.append(together)
         if dimension == "company":
+            whole = together
             continue
         if not isinstance(model, _Volume):
             change = cells.x1.sum() / cells.n1.sum() - cells.x0.sum() / cells.n0.sum()
@@ -280,18 +280,15 @@ def _best(
                 mixes.append(Cause("mix", dimension, -1, float(mix / change), _chance(together)))
         price = PRICE * log(len(dimensions) * max(int(seen.sum()), 1))
         alone = model.one()
-        relative = model.off() / np.maximum(cells.n1 + cells.n0, 1)
         for code in np.flatnonzero(seen & (cells.n0 > 0) & (model.off() * worse > 0)):
             rest = seen.copy()
             rest[code] = False
             score = max(alone[code], alone[code] + model.together(rest) - cost) - price - together
-            is_worst = relative[code] * worse >= (relative[rest] * worse).max(initial=-np.inf) or score > 0
-            if is_worst and (best is None or score > best.score):
+            if best is None or score > best.score:
                 chance = min(1.0, _chance(float(alone[code])) * len(dimensions) * int(seen.sum()))
                 best = Cause(model.kind, dimension, int(code), float(score), chance)
     if mixes:
         return max(mixes, key=lambda cause: cause.score)
-    whole = everywhere[0]
     if is_first:
         return best if best and best.score > 0 else Cause("everywhere", "company", -1, 0.0, _chance(whole))
     if best and best.score > 0 and best.chance < 0.05:

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from salesops.config import ConfigError
+from salesops.layout import DataDirectory
 
 REFUSED, CONFIGURATION, SOURCE_FAILED = 1, 2, 3
 
@@ -63,7 +64,6 @@ def send_alerts() -> None:
     """
     from salesops import alerts, config
     from salesops.clock import Clock
-    from salesops.layout import DataDirectory
 
     with _explained():
         settings = config.load()
@@ -83,7 +83,6 @@ def tomorrow(
     Example: salesops tomorrow --days 7 && salesops nightly
     """
     from salesops import config, night, practice
-    from salesops.layout import DataDirectory
 
     with _explained():
         if not config.load().is_practice:
@@ -103,7 +102,6 @@ def sandbox() -> None:
 
     from salesops import config, practice
     from salesops.clock import Clock
-    from salesops.layout import DataDirectory
 
     with _explained():
         settings = config.load()
@@ -123,7 +121,6 @@ def sql(query: Annotated[str | None, typer.Argument(help="One statement; without
     Example: salesops sql "select * from kpi.win_rate limit 5"
     """
     from salesops import config, sql_shell
-    from salesops.layout import DataDirectory
 
     with _explained():
         raise typer.Exit(sql_shell.main(DataDirectory(config.data_directory()).published / "marts.duckdb", query))
@@ -151,7 +148,6 @@ def publish(
     Example: salesops publish --rollback
     """
     from salesops import config, night, publication
-    from salesops.layout import DataDirectory
 
     with _explained():
         data = DataDirectory(config.data_directory())
@@ -179,13 +175,10 @@ def brief(
     from salesops import config
     from salesops.brief import page
     from salesops.brief.facts import BriefError
-    from salesops.layout import DataDirectory
 
     with _explained():
         settings, data = config.load(), DataDirectory(config.data_directory())
-        published = data.published / "marts.duckdb"
-        if not published.exists():
-            raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
+        published = _published(data)
         languages = page.LANGUAGES if language == "both" else (language,)
         try:
             written = page.write(published, to or data.brief, languages, pdf=settings.brief.pdf)
@@ -205,7 +198,6 @@ def accept_duplicates(note: Annotated[str, typer.Option(help="Why, for whoever a
 
     from salesops import config, duplicates, night
     from salesops.clock import Clock
-    from salesops.layout import DataDirectory
 
     with _explained():
         settings, data = config.load(), DataDirectory(config.data_directory())
@@ -231,12 +223,9 @@ def write_worklist(
     Example: salesops duplicates worklist --to ~/duplicates.xlsx
     """
     from salesops import config, worklist
-    from salesops.layout import DataDirectory
 
     with _explained():
-        published = DataDirectory(config.data_directory()).published / "marts.duckdb"
-        if not published.exists():
-            raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
+        published = _published(DataDirectory(config.data_directory()))
         path, lines = worklist.write(published, to)
         typer.echo(f"{lines} lines in {path}")
 
@@ -257,16 +246,13 @@ def writeback(
     from salesops import writeback as writing
     from salesops import writeback_plan as planning
     from salesops.clock import Clock
-    from salesops.layout import DataDirectory
 
     with _explained():
         if [plan, apply is not None, undo is not None].count(True) != 1:
             raise ConfigError("say one of --plan, --apply PLAN and --undo FILE")
         settings, now = config.load(), Clock().now()
         if plan:
-            published = DataDirectory(config.data_directory()).published / "marts.duckdb"
-            if not published.exists():
-                raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
+            published = _published(DataDirectory(config.data_directory()))
             made = planning.write_plan(published, settings, to)
             counts = f"{made.field_count} empty fields and {made.task_count} merge tasks in {made.path}"
             typer.echo("\n".join([counts, *made.left_out]))
@@ -323,6 +309,14 @@ def dashboard(port: Annotated[int, typer.Option(help="Port on 127.0.0.1")] = 271
 
     with _explained():
         server.serve(port)
+
+
+def _published(data: DataDirectory) -> Path:
+    """The published file. Raises ConfigError when nothing is published."""
+    published = data.published / "marts.duckdb"
+    if not published.exists():
+        raise ConfigError(f"nothing is published in {published.parent}: run `salesops nightly` first")
+    return published
 
 
 @contextmanager

@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 SALESOPS := $(BIN)/salesops
 FAULT ?=
 DATA ?=
+ONLY ?=
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS = false
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -75,6 +76,10 @@ test: $(VENV)/.ready-dev ## the whole test suite
 test-spark: $(SPARK_VENV)/.ready ## every model, unit test and mart on Spark, compared with DuckDB's (Java 17); DATA=directory
 	@$(SPARK_VENV)/bin/python -m tests.spark.run $(DATA)
 	@$(if $(DATA),,$(SPARK_VENV)/bin/python -m tests.spark.run --company 3)
+
+.PHONY: torture
+torture: $(VENV)/.ready-dev ## break the night in every way, and say what was lost; ONLY="files readers"
+	@$(BIN)/python -m tests.torture $(ONLY)
 
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## ruff, mypy and sqruff, as the tests run them

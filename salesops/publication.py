@@ -125,7 +125,7 @@ def publish(marts: Path, target: Path, publication_id: str) -> dict[str, int]:
     """
     if _wal(marts).exists():
         raise PublicationError(f"{marts} was not closed: its write-ahead file is still there")
-    target.mkdir(parents=True, exist_ok=True)
+    _make_folder(target)
     final, temporary = target / "marts.duckdb", target / ".marts.duckdb.next"
     _remove_leftovers(target, temporary)
     shutil.copyfile(marts, temporary)
@@ -215,7 +215,9 @@ def _verified(temporary: Path, publication_id: str, expected: dict[str, int] | N
 
 
 def _write_parquet(source: Path, folder: Path) -> None:
-    """Every table as Parquet. Built under another name: a folder with the final name is whole."""
+    """Every table as Parquet. Built under another name and on the disk before it is renamed: a folder with the final
+    name is whole, also after a power cut."""
+    _make_folder(folder.parent)
     building = folder.with_name(f".{folder.name}.next")
     shutil.rmtree(building, ignore_errors=True)
     with reading(source) as connection:
@@ -226,8 +228,11 @@ def _write_parquet(source: Path, folder: Path) -> None:
             path = building / schema / f"{table}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             connection.execute(f"""copy {schema}."{table}" to '{str(path).replace("'", "''")}' (format parquet)""")
+    for path in (*building.rglob("*"), building):
+        _fsync(path)
     shutil.rmtree(folder, ignore_errors=True)
     building.rename(folder)
+    _fsync(folder.parent)
 
 
 def _keep_current(target: Path) -> None:
@@ -236,15 +241,18 @@ def _keep_current(target: Path) -> None:
     if current is None:
         return
     kept = target / "previous" / f"{current}.duckdb"
-    kept.parent.mkdir(exist_ok=True)
+    _make_folder(kept.parent)
     if not kept.exists():
         os.link(target / "marts.duckdb", kept)
+        _fsync(kept.parent)
 
 
 def _swap_in(temporary: Path, final: Path) -> None:
     temporary.chmod(0o444)
     _fsync(temporary)
-    _wal(final).unlink(missing_ok=True)  # left by somebody who opened the file for writing: it would block the new one
+    if _wal(final).exists():  # left by somebody who opened the file for writing: it would block the new one
+        _wal(final).unlink()
+        _fsync(final.parent)  # else a power cut may keep the rename and lose the removal
     os.replace(temporary, final)
     _fsync(final.parent)
 
@@ -277,6 +285,13 @@ def _remove_leftovers(target: Path, temporary: Path) -> None:
 
 def _wal(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
+
+
+def _make_folder(folder: Path) -> None:
+    """There, and on the disk under its name."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        _fsync(folder.parent)
 
 
 def _fsync(path: Path) -> None:

@@ -154,5 +154,57 @@ def test_a_publication_cut_short_anywhere_leaves_old_or_new_and_the_next_one_rep
     assert publication.rollback(target) in (first, second)
 
 
+@pytest.fixture
+def disk_log(monkeypatch) -> list[tuple[str, str]]:
+    """What reached the disk and what got a new name, in order: ("synced", path), ("named", path)."""
+    log: list[tuple[str, str]] = []
+    fsync, replace, rename = os.fsync, os.replace, Path.rename
+
+    def synced(handle):
+        log.append(("synced", os.readlink(f"/proc/self/fd/{handle}")))
+        fsync(handle)
+
+    def replaced(source, to):
+        log.append(("named", str(to)))
+        replace(source, to)
+
+    def renamed(source, to):
+        log.append(("named", str(to)))
+        return rename(source, to)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    return log
+
+
+def test_a_power_cut_leaves_no_pointer_to_parquet_that_never_reached_the_disk(tmp_path, disk_log):
+    """Incident: the pointer was synced and the files that it names were not, nor was their folder's name."""
+    publication_id = publish(tmp_path, 1)
+    parquet = tmp_path / "published" / "parquet"
+    named = disk_log.index(("named", str(parquet / publication_id)))
+    building = str(parquet / f".{publication_id}.next")
+    files = {
+        f"{building}/{path.relative_to(parquet / publication_id)}" for path in parquet.glob(f"{publication_id}/**/*")
+    }
+    assert len(files) > 5
+    assert {path for what, path in disk_log[:named] if what == "synced"} >= {building, *files}
+    pointed = disk_log.index(("named", str(parquet / "CURRENT")))
+    assert ("synced", str(parquet)) in disk_log[named:pointed]
+    assert ("synced", str(tmp_path / "published")) in disk_log[:named], "the folder of all Parquet has a name itself"
+
+
+def test_a_power_cut_brings_no_old_write_ahead_file_back_beside_a_new_publication(tmp_path, disk_log):
+    """DuckDB opens no file beside a write-ahead file of another: its removal must be older than the new name."""
+    first, final = publish(tmp_path, 1), tmp_path / "published" / "marts.duckdb"
+    final.with_name("marts.duckdb.wal").write_bytes(b"left by somebody")
+    disk_log.clear()
+    publish(tmp_path, 2)
+    named = disk_log.index(("named", str(final)))
+    kept = ("synced", str(tmp_path / "published" / "previous"))
+    assert disk_log[named - 1] == ("synced", str(final.parent))
+    assert kept in disk_log[:named], f"{first} has its second name before it loses the first"
+
+
 def test_nothing_is_published_yet(tmp_path):
     assert publication.current_id(tmp_path) is None and publication.kept_publications(tmp_path) == []

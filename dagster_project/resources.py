@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import dagster as dg
 
@@ -17,15 +18,24 @@ def night_resource(night: nights.Night | None = None) -> dg.ResourceDefinition:
         return dg.ResourceDefinition.hardcoded_resource(night)
 
     @dg.resource(description="Configuration, clock, lock and sources of one night")
-    def opened_for_this_run(_: dg.InitResourceContext) -> Iterator[nights.Night]:
-        with nights.opened(os.environ) as opened:
+    def opened_for_this_run(context: dg.InitResourceContext) -> Iterator[nights.Night]:
+        with ExitStack() as stack:
+            with alerts.told_if_refused():
+                opened = stack.enter_context(nights.opened(os.environ))
             nights.set_environment(opened.data)
             try:
                 yield opened
             finally:
-                alerts.after_night(opened, nights.refusals(opened))
+                alerts.after_night(opened, nights.failures(opened, _step_failures(context)))
 
     return opened_for_this_run
+
+
+def _step_failures(context: dg.InitResourceContext) -> list[dg.DagsterEvent]:
+    if context.instance is None or context.run is None:
+        return []
+    logged = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    return [entry.dagster_event for entry in logged if entry.dagster_event is not None]
 
 
 def night_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> nights.Night:

@@ -13,15 +13,18 @@ import logging
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from salesops import config
+from salesops.clock import Clock
 from salesops.config import Alerts, ConfigError, Settings
 from salesops.layout import DataDirectory
-from salesops.night import CheckRow, Night
+from salesops.night import AlreadyRunning, CheckRow, Night
 from salesops.publication import reading
 
 VARIABLE, FILE_VARIABLE = "SALESOPS_ALERT_URLS", "SALESOPS_ALERT_URLS_FILE"
@@ -76,9 +79,48 @@ def receivers(environ: Mapping[str, str] = os.environ) -> list[str]:
     return found
 
 
+def is_address(address: str) -> bool:
+    """Whether apprise knows the form. Asks nobody."""
+    import apprise
+
+    logging.getLogger("apprise").setLevel(logging.CRITICAL)  # it would print addresses, which hold secrets
+    return bool(apprise.Apprise().add(address))
+
+
+def undelivered(data: DataDirectory) -> int:
+    """Causes that last and that a receiver could not be told of."""
+    return sum(bool(set(cause.tries) - set(cause.told)) for cause in _Ledger(data.alerts).causes.values())
+
+
 def after_night(night: Night, failures: Sequence[str], environ: Mapping[str, str] = os.environ) -> str:
     """Tell what this night found. A sentence for the summary; "" when alerts are off. Never raises."""
     return _safely(lambda: _told_after(night, failures, environ))
+
+
+@contextmanager
+def told_if_refused(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Around the opening of a night: configuration or credentials that keep it from beginning are a failed night too.
+
+    The ConfigError goes on to the caller. Another night that is running tells of itself.
+    """
+    try:
+        yield
+    except AlreadyRunning:
+        raise
+    except ConfigError as error:
+        reason = str(error)
+
+        def run() -> str:
+            settings = config.load(environ)  # itself broken: then nobody can be told, and it says so
+            if not settings.alerts.enabled:
+                return ""
+            ledger = _Ledger(DataDirectory(config.data_directory(environ)).alerts)
+            ledger.keep("failed_night", [_not_published([reason], settings.alerts.link)])
+            return _deliver(ledger, settings, Clock().now(), environ)
+
+        if said := _safely(run):
+            _LOG.warning("%s", said)
+        raise
 
 
 def catch_up(settings: Settings, data: DataDirectory, now: datetime, environ: Mapping[str, str] = os.environ) -> str:
@@ -122,9 +164,13 @@ def _failed_night(night: Night, failures: Sequence[str], link: str) -> list[Aler
     if night.publication is not None:
         return []
     listed = list(dict.fromkeys(failures)) or [night.credentials_error or "no step says why: see the run's log"]
+    return [_not_published(listed, link)]
+
+
+def _not_published(listed: Sequence[str], link: str) -> Alert:
     cause = hashlib.sha256("\n".join(sorted(line.split(":")[0] for line in listed)).encode()).hexdigest()[:16]
     body = [*_some(listed), "Readers keep the last publication.", link]
-    return [Alert(f"failed_night:{cause}", "failed_night", "The night did not publish", _lines(body))]
+    return Alert(f"failed_night:{cause}", "failed_night", "The night did not publish", _lines(body))
 
 
 def _failed_checks(night: Night, link: str) -> list[Alert]:

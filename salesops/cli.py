@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -42,18 +42,21 @@ def nightly(
     from salesops import night as nights
 
     console = Console(highlight=False)
-    with _explained():
+    with _explained(), ExitStack() as stack:
         options = {"as_of": as_of, "known_as_of": known_as_of}
-        with nights.opened(os.environ, **options, publish_to=publish_to, faults=fault or ()) as night:
-            if fault and not night.settings.is_practice:
-                raise ConfigError("--fault is for the practice company only")
-            before = summary.snapshot(night.publish_to)
-            night.say = lambda text: console.print(text, markup=False)
-            outcome = nights.run(night)
-            summary.show(console, night, outcome, before)
-            if told := alerts.after_night(night, outcome.failures):
-                console.print(told, markup=False)
-            raise typer.Exit(outcome.exit_code)
+        is_ordinary = not (as_of or known_as_of or fault)  # what a person mistypes is told to that person alone
+        with alerts.told_if_refused() if is_ordinary else nullcontext():
+            opened = nights.opened(os.environ, **options, publish_to=publish_to, faults=fault or ())
+            night = stack.enter_context(opened)
+        if fault and not night.settings.is_practice:
+            raise ConfigError("--fault is for the practice company only")
+        before = summary.snapshot(night.publish_to)
+        night.say = lambda text: console.print(text, markup=False)
+        outcome = nights.run(night)
+        summary.show(console, night, outcome, before)
+        if told := alerts.after_night(night, outcome.failures):
+            console.print(told, markup=False)
+        raise typer.Exit(outcome.exit_code)
 
 
 @app.command("alerts")

@@ -79,6 +79,7 @@ def main(environ: Mapping[str, str]) -> int:
     if settings.sources.registries.enabled and not settings.is_practice:
         registers = settings.sources.registries
         _registries((registers.norway_url, registers.finland_url), findings)
+    _alerts(settings, data, environ, findings)
     _published(settings, data, findings)
     print()
     for advice in findings.advice:
@@ -262,6 +263,27 @@ def _registries(urls: tuple[str, str], findings: Findings) -> None:
         else:
             _say("Registers", f"{name}'s answers at {url}; the night asks about companies that landed")
     source.close()
+
+
+def _alerts(settings: Settings, data: DataDirectory, environ: Mapping[str, str], findings: Findings) -> None:
+    """Whether the receivers' addresses can be used. Nobody is sent anything, and no address is shown."""
+    from salesops import alerts
+
+    if not settings.alerts.enabled:
+        _say("Alerts", "not enabled: nobody is told of a failed night")
+        return
+    try:
+        addresses = alerts.receivers(environ)
+    except ConfigError as error:
+        _say("Alerts", "no receivers")
+        findings.add(CONFIGURATION, str(error))
+        return
+    unknown = [place for place, address in enumerate(addresses, 1) if not alerts.is_address(address)]
+    waiting = alerts.undelivered(data)
+    _say("Alerts", f"{len(addresses)} receivers" + (f", {waiting} messages not delivered" if waiting else ""))
+    if unknown:
+        places = ", ".join(f"number {place}" for place in unknown)
+        findings.add(CONFIGURATION, f"correct {places} of the receivers' addresses: apprise does not know the form")
 
 
 def _published(settings: Settings, data: DataDirectory, findings: Findings) -> None:

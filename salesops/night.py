@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -275,17 +275,17 @@ def run(night: Night) -> Outcome:
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet)
     succeeded = {event.step_key for event in result.all_events if event.event_type_value == "STEP_SUCCESS"}
     published = "publish" in succeeded and night.publication is not None
-    failures = refusals(night)
-    for event in result.all_events:
+    return Outcome(published, failures(night, result.all_events), _exit_code(night, published))
+
+
+def failures(night: Night, events: Iterable[Any]) -> list[str]:
+    """Why the night did not publish: checks that refused it, then steps of its Dagster events that broke."""
+    found = [f"{c.asset} {c.name}: {c.reason}" for c in night.checks if c.state == "failed" and c.is_blocking]
+    for event in events:
         error = event.step_failure_data.error if event.event_type_value == "STEP_FAILURE" else None
         if error is not None and error.cls_name != "DagsterAssetCheckFailedError":  # that one is listed by its check
-            failures.append(f"step {event.step_key}: {_first_lines(error)}")
-    return Outcome(published, failures, _exit_code(night, published))
-
-
-def refusals(night: Night) -> list[str]:
-    """Checks that kept the night from publishing."""
-    return [f"{c.asset} {c.name}: {c.reason}" for c in night.checks if c.state == "failed" and c.is_blocking]
+            found.append(f"step {event.step_key}: {_first_lines(error)}")
+    return found
 
 
 def without_sources(environ: Mapping[str, str]) -> Night:

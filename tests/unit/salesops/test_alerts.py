@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
-from salesops import alerts
+from dagster_project.resources import night_resource
+from salesops import alerts, doctor
+from salesops import night as nights
 from salesops.clock import Clock
 from salesops.config import Alerts, ConfigError, Settings
 from salesops.layout import DataDirectory
@@ -283,3 +288,57 @@ def test_alerts_that_are_off_tell_nobody(house, receiver):
 def test_one_quiet_hour_alone_is_refused():
     with pytest.raises(ValueError, match="quiet_from and quiet_to go together"):
         Alerts.model_validate({"quiet_from": "22:00"})
+
+
+@pytest.fixture
+def configured(house, tmp_path, monkeypatch) -> House:
+    """The same house as an environment that commands read: HubSpot is enabled, and its token is nowhere."""
+    path = tmp_path / "salesops.toml"
+    path.write_text('[company]\nname = "Firm"\n[sources.hubspot]\nenabled = true\n[alerts]\nenabled = true\n')
+    house.environ |= {"SALESOPS_CONFIG": str(path), "SALESOPS_DATA": str(house.data.root)}
+    for name, value in house.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN", raising=False)
+    return house
+
+
+def test_a_night_that_could_not_begin_is_told_once(configured, receiver):
+    for _ in range(2):
+        with pytest.raises(ConfigError), alerts.told_if_refused(), nights.opened(os.environ):
+            raise AssertionError("a night began without its token")
+    assert receiver.titles == ["The night did not publish"]
+    assert "HUBSPOT_ACCESS_TOKEN" in receiver.messages[0]["message"]
+
+
+def test_a_night_that_another_one_keeps_out_is_no_failure(configured, receiver):
+    with pytest.raises(nights.AlreadyRunning), alerts.told_if_refused():
+        raise nights.AlreadyRunning("another night is running")
+    assert receiver.messages == []
+
+
+def test_a_run_of_the_schedule_tells_of_a_step_that_broke(configured, receiver, monkeypatch):
+    """Nobody reads a command's summary then: the resource that the run opened tells what it saw."""
+    now = Clock().now()
+    opened = Night(configured.settings, configured.data, Clock(), now, now, None, configured.data.published, "", "")
+    monkeypatch.setattr(nights, "opened", lambda _: nullcontext(opened))
+
+    @dg.asset(required_resource_keys={"night"})
+    def transform() -> None:
+        raise OSError("No space left on device")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        resources = {"night": night_resource()}
+        ended = dg.materialize([transform], resources=resources, instance=instance, raise_on_error=False)
+    assert not ended.success
+    assert receiver.titles == ["The night did not publish"]
+    assert "step transform" in receiver.messages[0]["message"]
+    assert "No space left on device" in receiver.messages[0]["message"]
+
+
+def test_the_doctor_finds_an_address_that_nobody_could_be_reached_at(configured, receiver, monkeypatch, capsys):
+    findings = doctor.Findings()
+    addresses = {"SALESOPS_ALERT_URLS": f"{receiver.address} nonsense://{SECRET}"}
+    doctor._alerts(configured.settings, configured.data, addresses, findings)
+    assert findings.exit_code == doctor.CONFIGURATION and "number 2" in findings.advice[0]
+    assert SECRET not in capsys.readouterr().out + findings.advice[0]
+    assert receiver.messages == []

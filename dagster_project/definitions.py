@@ -11,6 +11,7 @@ from dagster_project.checks import build_checks
 from dagster_project.ingest import build_ingest
 from dagster_project.publish import build_publish
 from dagster_project.resources import night_resource
+from dagster_project.retention import build_retention
 from dagster_project.schedules import build_schedule, build_sensor
 from dagster_project.transform import build_transform, parse_project
 from salesops import config
@@ -31,7 +32,13 @@ def build_defs(night: Night | None = None) -> dg.Definitions:
         executor_def=dg.in_process_executor,
     )
     return dg.Definitions(
-        assets=[*build_ingest(settings), build_transform(project), build_publish(project), build_brief()],
+        assets=[
+            *build_ingest(settings),
+            build_transform(project),
+            build_publish(project),
+            build_brief(),
+            build_retention(),
+        ],
         asset_checks=[build_checks(settings)],
         jobs=[job],
         schedules=[build_schedule(job, settings)],

@@ -49,6 +49,7 @@ BOOKS = {
     "raw.settings_objects": "What is enabled, and the thresholds of each source object, as configured for this night",
     "raw.spreadsheet_files": "Spreadsheet files that were landed, by content",
     "raw.batches": "One row for each landed batch, with its counts",
+    "raw.retention": "Replaced versions that were taken out, for each table and cut",
 }
 COUNTS = (
     "requests", "retries", "bytes", "rows_read", "rows_appended", "rows_unchanged", "rows_quarantined", "deletions",

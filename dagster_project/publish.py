@@ -35,7 +35,8 @@ def build_publish(project: Project) -> dg.AssetsDefinition:
         publication = _describe(night)
         checks = [(c.asset, c.name, c.state, c.reason, c.is_blocking) for c in night.checks]
         publishing.write_meta(night.data.marts, publication, checks, columns_units)
-        rows = publishing.publish(night.data.marts, night.publish_to, publication.publication_id)
+        keep = night.settings.retention.publications
+        rows = publishing.publish(night.data.marts, night.publish_to, publication.publication_id, keep)
         night.accept_first_baseline()
         night.publication = publication
         return dg.MaterializeResult(

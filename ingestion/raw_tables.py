@@ -30,13 +30,21 @@ _BOOKKEEPING = {
         on_error varchar, primary key (source, object)""",
     "spreadsheet_files": """file varchar not null, sheet varchar, mapping varchar, content_hash varchar not null,
         row_count bigint, landed_at timestamptz not null, replaced_at timestamptz""",
+    "retention": """table_name varchar not null, rows_deleted bigint not null, cut_at timestamptz not null,
+        deleted_at timestamptz not null""",
+    "layout": "version integer primary key",
 }
+LAYOUT = 1  # rises when a table of raw changes; `prepare` then brings older files up to it
+
+
+class NewerWarehouse(Exception):
+    """The file was written by a later version of this program."""
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Create every raw table of every known object where it is missing, all or none of them.
 
-    Safe to repeat; never drops or alters.
+    Safe to repeat; never drops or alters. Raises NewerWarehouse, and changes nothing, where a later version wrote it.
     """
     connection.execute("set timezone = 'UTC'")
     connection.execute("begin")
@@ -45,6 +53,14 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("create schema if not exists staging")
         for name, columns in (_BOOKKEEPING | _object_tables(ALL_OBJECTS)).items():
             connection.execute(f"create table if not exists raw.{name} ({columns})")
+        ((version,),) = connection.execute("select max(version) from raw.layout").fetchall()
+        if version is None:
+            connection.execute("insert into raw.layout values (?)", [LAYOUT])
+        elif version > LAYOUT:
+            raise NewerWarehouse(
+                f"the warehouse was written by a later version (layout {version}, this one knows {LAYOUT}):"
+                " install that version again, or restore a backup from before it"
+            )
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")

@@ -31,6 +31,7 @@ VARIABLE, FILE_VARIABLE = "SALESOPS_ALERT_URLS", "SALESOPS_ALERT_URLS_FILE"
 LATE_NIGHT = timedelta(hours=30)  # after the last publication a night is missing
 TRIES = 12  # of one message to one receiver; a dead one is then left alone until the cause is new
 SHOWN = 5  # lines of a list in a message
+RUN_BOOK = "docs/operations.md"
 METRICS = {
     "win_rate": "Win rate",
     "pipeline_created": "Pipeline created",
@@ -296,7 +297,8 @@ def _deliver(ledger: _Ledger, settings: Settings, now: datetime, environ: Mappin
         return f"{held} held back until {settings.alerts.quiet_to:%H:%M}"
     sent = failed = 0
     for told, name in due:
-        if _send(names[name], f"[{settings.company_name}] {told.alert.title}", told.alert.body):
+        body = f"{told.alert.body}\nWhat to do: {RUN_BOOK}#{told.alert.kind}"
+        if _send(names[name], f"[{settings.company_name}] {told.alert.title}", body):
             told.told.append(name)
             sent += 1
         else:

@@ -167,6 +167,57 @@ def publish(
 
 
 @app.command()
+def backup(to: Annotated[Path, typer.Option(help="Folder for backups, on another disk")]) -> None:
+    """Copy what a night cannot make again into a folder that can be put back. Not while a night runs.
+
+    Example: salesops backup --to /mnt/backups
+    """
+    from salesops import backup as backups
+    from salesops import config, night
+    from salesops.clock import Clock
+
+    with _explained():
+        data = DataDirectory(config.data_directory())
+        if not data.root.exists():
+            raise ConfigError(f"there is no data directory {data.root}")
+        named = os.environ.get("SALESOPS_CONFIG")
+        configuration = Path(named) if named else Path.cwd() / "salesops.toml"
+        try:
+            with night.locked(data):
+                folder, size = backups.write(data, to, Clock().now(), configuration)
+        except backups.BackupError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(REFUSED) from None
+        typer.echo(f"{folder}: {size / 1024**2:,.0f} MB. To put it back: salesops restore {folder}")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A folder that `salesops backup` wrote")],
+    replace: Annotated[bool, typer.Option("--replace", help="Move aside what is in the data directory")] = False,
+) -> None:
+    """Put a backup in the place of the data directory, after every file's checksum was compared.
+
+    Example: salesops restore /mnt/backups/salesops-20261126T031500Z --replace
+    """
+    from salesops import backup as backups
+    from salesops import config, night
+    from salesops.clock import Clock
+
+    with _explained():
+        data = DataDirectory(config.data_directory())
+        try:
+            with night.locked(data):
+                aside = backups.restore(folder, data, Clock().now(), replace=replace)
+        except backups.BackupError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(REFUSED) from None
+        typer.echo(f"{data.root} is as {folder.name} had it; the next night reads what has changed since.")
+        if aside is not None:
+            typer.echo(f"What was there is in {aside}: delete it when you are sure.")
+
+
+@app.command()
 def brief(
     language: Annotated[str, typer.Option(help="sv, en or both")] = "both",
     to: Annotated[Path | None, typer.Option(help="Folder; published/brief of the data directory if not given")] = None,

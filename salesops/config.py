@@ -514,6 +514,14 @@ class Brief(_Section):
     pdf: bool = True  # where there is a Chromium
 
 
+class Retention(_Section):
+    """How long what is no longer current is kept."""
+
+    publications: Annotated[int, Field(ge=1)] = 3  # earlier ones, beside the present one
+    raw_versions_days: Annotated[int, Field(ge=30)] | None = None  # None: every version of every record
+    runs_days: Annotated[int, Field(ge=7)] = 90  # Dagster's history of runs
+
+
 class Settings(_Section):
     company: Company = Company()
     sources: Sources = Sources()
@@ -524,6 +532,7 @@ class Settings(_Section):
     writeback: Writeback = Writeback()
     alerts: Alerts = Alerts()
     brief: Brief = Brief()
+    retention: Retention = Retention()
     practice: Practice = Practice()
 
     @property

@@ -199,9 +199,29 @@ def opened(
         for option, instant in (("--as-of", event_cut), ("--known-as-of", known_cut)):
             if instant is not None and instant > now:
                 raise ConfigError(f"{option} {instant.isoformat()} is in the future (it is {now:%Y-%m-%dT%H:%M:%SZ})")
+            if instant is not None:
+                _refuse_before_the_cut(data, option, instant)
         target = (publish_to or data.published).resolve()
         urls = (base_url, token, rates_url, registry_urls)
         yield Night(settings, data, clock, now, event_cut or now, known_cut, target, *urls, accounts=accounts)
+
+
+def _refuse_before_the_cut(data: DataDirectory, option: str, instant: datetime) -> None:
+    """An instant whose versions [retention] has taken out would give other numbers than that day had."""
+    import duckdb
+
+    from ingestion import retention
+
+    if not data.warehouse.exists():
+        return
+    with duckdb.connect(str(data.warehouse)) as connection:
+        landing.prepare(connection)
+        cut = retention.known_since(connection)
+    if cut is not None and instant < cut:
+        raise ConfigError(
+            f"{option} {instant.isoformat()}: versions replaced before {cut:%Y-%m-%dT%H:%M:%SZ} were taken out"
+            " ([retention] raw_versions_days); choose a later instant, or restore a backup from before"
+        )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import duckdb
 
 SCHEMA_VERSION = 1  # rises when a published column changes or goes; the changelog says how
 SCHEMAS = ("pipeline", "kpi", "meta")
-KEPT = 3
+KEPT = 3  # earlier publications, unless the caller says otherwise
 
 _META_TABLES = {
     "publication": """publication_id varchar, as_of timestamptz, known_as_of timestamptz, built_at timestamptz,
@@ -118,8 +118,8 @@ def write_meta(
         connection.execute("checkpoint")
 
 
-def publish(marts: Path, target: Path, publication_id: str) -> dict[str, int]:
-    """Put a copy of `marts` in the place of `target`/marts.duckdb. Returns the rows of each table.
+def publish(marts: Path, target: Path, publication_id: str, keep: int = KEPT) -> dict[str, int]:
+    """Put a copy of `marts` in the place of `target`/marts.duckdb, and keep so many earlier ones. Returns tables' rows.
 
     `marts` must be closed. Raises PublicationError when the copy is not what was built.
     """
@@ -134,7 +134,7 @@ def publish(marts: Path, target: Path, publication_id: str) -> dict[str, int]:
     _keep_current(target)
     _swap_in(temporary, final)
     _point_parquet(target, publication_id)
-    _prune(target, publication_id)
+    _prune(target, publication_id, keep)
     return rows
 
 
@@ -266,11 +266,11 @@ def _point_parquet(target: Path, publication_id: str) -> None:
     _fsync(pointer.parent)
 
 
-def _prune(target: Path, current: str) -> None:
+def _prune(target: Path, current: str, keep: int) -> None:
     kept = [path for path in kept_publications(target) if path.stem != current]
-    for path in kept[:-KEPT]:
+    for path in kept[:-keep]:
         path.unlink()
-    wanted = {path.stem for path in kept[-KEPT:]} | {current}
+    wanted = {path.stem for path in kept[-keep:]} | {current}
     for folder in (target / "parquet").iterdir():
         if folder.is_dir() and folder.name not in wanted:
             shutil.rmtree(folder)

@@ -145,6 +145,15 @@ def test_every_object_of_an_enabled_source_has_its_gate_and_its_counts(source):
         assert ((f"{entry.source}__{entry.name}", "counts_balance") in counted) == (entry.source == source)
 
 
+def test_the_run_book_has_every_check(definitions):
+    """Whoever is woken by one looks it up by its name, or by what its name ends with."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    sections = {line.removeprefix("### ") for line in text.splitlines() if line.startswith("### ")}
+    names = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    assert names, "no check was found"
+    assert {name for name in names if name not in sections and not name.endswith(tuple(sections))} == set()
+
+
 def test_was_read_never_blocks_and_counts_balance_does():
     from dagster_project.ingest import build_ingest
 

@@ -194,6 +194,8 @@ class Project:
             connection.execute(f"attach '{landed}' as landed (read_only)")
             for (table,) in connection.execute(
                 "select table_name from duckdb_tables() where database_name = 'landed' and schema_name = 'raw'"
+                " and table_name <> 'layout'"
+                " intersect select table_name from duckdb_tables() where database_name = 'warehouse'"
             ).fetchall():
                 connection.execute(f"insert into warehouse.raw.{table} by name from landed.raw.{table}")
             self.make(connection, as_of, _K)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import typing
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,9 +19,9 @@ from dagster_project.resources import night_resource
 from salesops import alerts, doctor
 from salesops import night as nights
 from salesops.clock import Clock
-from salesops.config import Alerts, ConfigError, Settings
+from salesops.config import AlertKind, Alerts, ConfigError, Settings
 from salesops.layout import DataDirectory
-from salesops.night import CheckRow, Night
+from salesops.night import ROOT, CheckRow, Night
 from salesops.publication import Publication
 
 NOW = datetime(2026, 11, 23, 4, 15, tzinfo=UTC)  # 05:15 in Stockholm
@@ -146,6 +147,14 @@ def test_a_refused_night_is_one_message_with_its_reasons(house, receiver):
     assert receiver.titles == ["The night did not publish"]
     assert "hubspot_deals_are_fresh: 60 h old" in receiver.messages[0]["message"]
     assert receiver.messages[0]["message"].endswith("https://marts.example")
+
+
+def test_each_message_says_where_the_run_book_is_and_it_has_every_kind(house, receiver):
+    house.checks = [REFUSED]
+    house.night(published=False)
+    assert receiver.messages[0]["message"].endswith("docs/operations.md#failed_night")
+    headings = (ROOT / alerts.RUN_BOOK).read_text().splitlines()
+    assert [kind for kind in typing.get_args(AlertKind) if f"### {kind}" not in headings] == []
 
 
 def test_a_cause_is_told_once_while_it_lasts_and_again_when_it_comes_back(house, receiver):

@@ -9,8 +9,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from ingestion import landing
 from ingestion.landing import ObjectResult
 from salesops import night as nights
 from salesops.clock import Clock, parse_instant
@@ -115,3 +117,20 @@ def test_dbt_is_told_every_setting_that_models_read(tmp_path):
     project = yaml.safe_load((nights.DBT / "dbt_project.yml").read_text())
     fixed = {"calendar_start", "calendar_end", "duplicates"}
     assert set(project["vars"]) - fixed == set(one.dbt_vars())
+
+
+def test_an_instant_whose_versions_were_taken_out_is_refused(tmp_path, monkeypatch):
+    """That day's marts would come out otherwise than they were: the contacts' values of then are gone."""
+    data = DataDirectory(tmp_path / "data")
+    data.root.mkdir()
+    cut = datetime(2026, 6, 1, tzinfo=UTC)
+    with duckdb.connect(str(data.warehouse)) as connection:
+        landing.prepare(connection)
+        connection.execute("insert into raw.retention values ('raw.hubspot__contacts', 3, ?, ?)", [cut, cut])
+    (tmp_path / "salesops.toml").write_text("[sources.spreadsheets]\nenabled = true\n")
+    environ = {"SALESOPS_CONFIG": str(tmp_path / "salesops.toml"), "SALESOPS_DATA": str(data.root)}
+    for option in ("as_of", "known_as_of"):
+        with pytest.raises(ConfigError, match="taken out"), nights.opened(environ, **{option: "2026-05-31T00:00:00Z"}):
+            raise AssertionError("the night began")
+    with nights.opened(environ, as_of="2026-06-02T00:00:00Z"):
+        pass

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from salesops.layout import DataDirectory
+from salesops.publication import fsync
 
 MANIFEST, DATA, CONFIGURATION = "manifest.json", "data", "configuration"
 MADE_ANEW = ("build", "dbt", "spool", "night.lock")
@@ -61,11 +62,10 @@ def write(data: DataDirectory, to: Path, now: datetime, configuration: Path | No
     content = {"format": FORMAT, "written_at": now.isoformat(), "files": listed}
     manifest = building / MANIFEST
     manifest.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-    _fsync(manifest)
-    for directory in [building, *(path for path in building.rglob("*") if path.is_dir())]:
-        _fsync(directory)
+    fsync(manifest)
+    _fsync_folders(building)
     building.rename(folder)
-    _fsync(to)
+    fsync(to)
     return folder, size
 
 
@@ -94,6 +94,7 @@ def restore(folder: Path, data: DataDirectory, now: datetime, *, replace: bool) 
         if _copy(source, restoring / name.removeprefix(f"{DATA}/")) != [size, digest]:
             shutil.rmtree(restoring, ignore_errors=True)
             raise BackupError(f"{source} is not what was backed up: its checksum differs")
+    _fsync_folders(restoring)
     aside = None
     if data.root.exists():
         aside = data.root.with_name(f"{data.root.name}.replaced-{now:%Y%m%dT%H%M%SZ}")
@@ -102,7 +103,7 @@ def restore(folder: Path, data: DataDirectory, now: datetime, *, replace: bool) 
             shutil.rmtree(aside)
             aside = None
     restoring.rename(data.root)
-    _fsync(data.root.parent)
+    fsync(data.root.parent)
     return aside
 
 
@@ -145,12 +146,9 @@ def _copy(source: Path, target: Path) -> list[Any]:
     return [size, digest.hexdigest()]
 
 
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _fsync_folders(root: Path) -> None:
+    for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        fsync(folder)
 
 
 def _megabytes(size: int) -> str:

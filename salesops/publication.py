@@ -229,10 +229,10 @@ def _write_parquet(source: Path, folder: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             connection.execute(f"""copy {schema}."{table}" to '{str(path).replace("'", "''")}' (format parquet)""")
     for path in (*building.rglob("*"), building):
-        _fsync(path)
+        fsync(path)
     shutil.rmtree(folder, ignore_errors=True)
     building.rename(folder)
-    _fsync(folder.parent)
+    fsync(folder.parent)
 
 
 def _keep_current(target: Path) -> None:
@@ -244,26 +244,26 @@ def _keep_current(target: Path) -> None:
     _make_folder(kept.parent)
     if not kept.exists():
         os.link(target / "marts.duckdb", kept)
-        _fsync(kept.parent)
+        fsync(kept.parent)
 
 
 def _swap_in(temporary: Path, final: Path) -> None:
     temporary.chmod(0o444)
-    _fsync(temporary)
+    fsync(temporary)
     if _wal(final).exists():  # left by somebody who opened the file for writing: it would block the new one
         _wal(final).unlink()
-        _fsync(final.parent)  # else a power cut may keep the rename and lose the removal
+        fsync(final.parent)  # else a power cut may keep the rename and lose the removal
     os.replace(temporary, final)
-    _fsync(final.parent)
+    fsync(final.parent)
 
 
 def _point_parquet(target: Path, publication_id: str) -> None:
     pointer = target / "parquet" / "CURRENT"
     following = pointer.with_name(".CURRENT.next")
     following.write_text(publication_id + "\n")
-    _fsync(following)
+    fsync(following)
     os.replace(following, pointer)
-    _fsync(pointer.parent)
+    fsync(pointer.parent)
 
 
 def _prune(target: Path, current: str, keep: int) -> None:
@@ -291,10 +291,11 @@ def _make_folder(folder: Path) -> None:
     """There, and on the disk under its name."""
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        _fsync(folder.parent)
+        fsync(folder.parent)
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """What was written to the file, or the names in the folder, is on the disk when this returns."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

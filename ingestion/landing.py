@@ -341,8 +341,8 @@ def _prune(connection: duckdb.DuckDBPyConnection, table: str, batch_id: int, was
                     with mine as ({mine}), older as ({_older(table, batch_id)})
                     select place from mine join older using (record_id)
                     where (mine.payload_hash = older.newest.payload_hash and mine.is_deleted = older.newest.is_deleted)
-                        or list_contains(older.versions, {{
-                            'v': mine.version_at, 'd': mine.is_deleted, 'h': mine.payload_hash}}))"""
+                        or (mine.version_at < older.newest.version_at and list_contains(older.versions, {{
+                            'v': mine.version_at, 'd': mine.is_deleted, 'h': mine.payload_hash}})))"""
         )
 
 

@@ -29,6 +29,7 @@ RETRIED_STATUSES = frozenset({408, 423, 429, 477, 500, 502, 503, 504, *range(520
 LONGEST_WAIT_SECONDS = 300  # a vendor that asks for more is reported, not waited for
 USER_AGENT = "salesops-warehouse"
 DAILY_BUDGETS = ("X-Daily-RateLimit-Token-Remaining", "X-Daily-Requests-Left")  # 0: nothing more until midnight
+UNSAID_WAITS = {423: 4, 429: 20}  # times the usual first wait, where such a refusal does not say how long
 RENEWALS = 2  # times that one request gets a new token
 PAGE_ATTEMPTS = 4  # times that a page which came back broken is asked for, each with its own bounded retries
 
@@ -163,8 +164,7 @@ class SourceSession:
         self._http.auth = self._auth
         self._http.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
         self._http.trust_env = not _is_loopback(self._origin[1])  # a proxy would never reach a loopback server
-        retry = self._retry(attempts)
-        self._mount(retry, rate_per_second, search_per_second, search_paths)
+        self._mount(attempts, rate_per_second, search_per_second, search_paths)
 
     def __repr__(self) -> str:
         return f"SourceSession({self.base_url!r})"
@@ -241,19 +241,21 @@ class SourceSession:
             raise PermanentSourceError(f"`next` link points to another host: {urlsplit(link).netloc or '<none>'!r}")
 
     def _mount(
-        self, retry: Retry, rate: float | None, search_rate: float | None, search_paths: tuple[str, ...]
+        self, attempts: int, rate: float | None, search_rate: float | None, search_paths: tuple[str, ...]
     ) -> None:
-        pool: dict[str, Any] = {"max_retries": retry, "pool_connections": 2, "pool_maxsize": 8}
+        pool: dict[str, Any] = {"pool_connections": 2, "pool_maxsize": 8}
         root = "{}://{}".format(*urlsplit(self.base_url)[:2])
-        general = LimiterAdapter(per_second=rate, limit_statuses=(), **pool) if rate else HTTPAdapter(**pool)
+        general = _Paced(None, per_second=rate, **pool) if rate else HTTPAdapter(**pool)
         self._http.adapters.clear()  # nothing is mounted for other hosts: requests itself refuses them
         self._http.mount(root, general)
+        general.max_retries = self._retry(attempts, general)
         if search_rate:
-            search = _SearchAdapter(general, per_second=search_rate, limit_statuses=(), **pool)
+            search = _Paced(general, per_second=search_rate, **pool)
+            search.max_retries = self._retry(attempts, search)
             for path in search_paths:
                 self._http.mount(self.base_url + path, search)
 
-    def _retry(self, attempts: int) -> Retry:
+    def _retry(self, attempts: int, adapter: HTTPAdapter) -> Retry:
         count, scrub = self._count_retry, self._auth.scrub
 
         class CountedRetry(Retry):
@@ -272,13 +274,23 @@ class SourceSession:
                 except urllib3.exceptions.InvalidHeader:
                     return None  # "soon": our own backoff then decides
 
+            def get_backoff_time(self):
+                """Also before the first repetition, which urllib3 would send at once."""
+                least = UNSAID_WAITS.get(self.history[-1].status or 0, 0) if self.history else 0
+                wait = max(2.0 ** (len(self.history) - 1), least) + random()
+                return min(self.backoff_max, self.backoff_factor * wait)
+
+            def sleep(self, response=None):
+                super().sleep(response)
+                if isinstance(adapter, _Paced):
+                    adapter.take_turn()
+
         return CountedRetry(
             total=attempts - 1,
             redirect=0,
             status_forcelist=RETRIED_STATUSES,
             allowed_methods=None,
             backoff_factor=self._backoff,
-            backoff_jitter=self._backoff,
             backoff_max=60,
             respect_retry_after_header=True,
             raise_on_status=False,
@@ -377,17 +389,21 @@ class SourceSession:
         raise PermanentSourceError(f"{label}: HTTP {status}: {f'{code}: ' if code else ''}{message}", status, code)
 
 
-class _SearchAdapter(LimiterAdapter):
-    """Searches have a bucket of their own and count in the general one too."""
+class _Paced(LimiterAdapter):
+    """Every attempt waits for its turn, repeated ones too. Searches have their own bucket and count in `general`."""
 
-    def __init__(self, general: HTTPAdapter, **arguments: Any):
-        super().__init__(**arguments)
+    def __init__(self, general: HTTPAdapter | None, **arguments: Any):
+        super().__init__(limit_statuses=(), **arguments)
         self._general = general
 
+    def take_turn(self) -> None:
+        if isinstance(self._general, _Paced):
+            self._general.take_turn()
+        self.limiter.try_acquire("vendor", blocking=True)  # last, as the vendor counts searches by the second
+
     def send(self, request: requests.PreparedRequest, *positional: Any, **arguments: Any) -> requests.Response:
-        if isinstance(self._general, LimiterAdapter):
-            self._general.limiter.try_acquire(self._general._bucket_name(request), blocking=True)
-        return super().send(request, *positional, **arguments)
+        self.take_turn()
+        return HTTPAdapter.send(self, request, *positional, **arguments)
 
 
 class BrokenPage(Exception):

@@ -1,14 +1,17 @@
 """Faults on demand: what a vendor does to a client on a bad day, by name, per route and n-th call.
 
 A fault is written `name[:argument][@nth[xTimes]]`: `server_errors:deals@3x2` answers the third and fourth call whose
-path holds "deals" with 500s; without `@` each name has its own default. Data faults change the company's records
+path holds "deals" with 500s; without `@` each name has its own default. `name[:argument]%share` hits that share of the
+calls, in percent: `html%10` every tenth, drawn by path and by how often that path was asked, so that the same calls
+meet the same faults in whatever order threads ask. Data faults change the company's records
 once, when the server starts. Nothing here touches a socket: the server asks `Faults.next` and does as told.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -37,6 +40,9 @@ ANSWER_FAULTS = {
     "foreign_next": (1, FOR_EVER),
     "repeated_page": (1, FOR_EVER),
     "empty_page": (2, 1),
+    "duplicate_rows": (1, FOR_EVER),
+    "conflict": (3, 1),
+    "edge_error": (3, 3),
     "unauthorized": (1, FOR_EVER),
     "expired": (3, 1),
     "missing_scope": (1, FOR_EVER),
@@ -58,7 +64,9 @@ ANSWER_FAULTS = {
     "cursor_reset": (1, 1),
 }
 DATA_FAULTS = ("duplicates", "dirty_values", "restamp", "stale")
-_SPEC = re.compile(r"(?P<name>[a-z_]+)(:(?P<argument>[^@]+))?(@(?P<nth>\d+)(x(?P<times>\d+))?)?$")
+_SPEC = re.compile(
+    r"(?P<name>[a-z_]+)(:(?P<argument>[^@%]+))?((@(?P<nth>\d+)(x(?P<times>\d+))?)|(%(?P<share>\d+(\.\d+)?)))?$"
+)
 
 
 @dataclass
@@ -69,11 +77,13 @@ class Fault:
     argument: str = ""
     nth: int = 1
     times: int = 1
+    share: float | None = None  # percent of the calls, instead of the nth
     seen: int = 0
+    asked: Counter[str] = field(default_factory=Counter)
 
     def hits(self, path: str) -> bool:
         """Count a call and say whether this one is hit."""
-        if self.name == "missing_scope":
+        if self.name == "missing_scope" and self.argument:
             meant = concerns(path, self.argument) or (
                 path.startswith(("/api/v", "/v1/", "/services/data/")) and self.argument in path
             )
@@ -84,6 +94,9 @@ class Fault:
         if not meant:
             return False
         self.seen += 1
+        if self.share is not None:
+            self.asked[path] += 1
+            return Random(f"{self.name}:{path}:{self.asked[path]}").random() * 100 < self.share
         return self.nth <= self.seen < self.nth + self.times
 
 
@@ -97,7 +110,7 @@ def concerns(path: str, name: str) -> bool:
 
 
 def parse(text: str) -> Fault:
-    """`name[:argument][@nth[xTimes]]`; ValueError names the faults there are."""
+    """`name[:argument][@nth[xTimes]]` or `name[:argument]%share`; ValueError names the faults there are."""
     match = _SPEC.match(text)
     if match is None or match["name"] not in (*ANSWER_FAULTS, *DATA_FAULTS):
         known = ", ".join(sorted((*ANSWER_FAULTS, *DATA_FAULTS)))
@@ -105,7 +118,8 @@ def parse(text: str) -> Fault:
     nth, times = ANSWER_FAULTS.get(match["name"], (1, 1))
     if match["nth"]:
         nth, times = int(match["nth"]), int(match["times"] or 1)
-    return Fault(match["name"], match["argument"] or "", nth, times)
+    share = float(match["share"]) if match["share"] and match["name"] in ANSWER_FAULTS else None
+    return Fault(match["name"], match["argument"] or "", nth, times, share)
 
 
 class Faults:

@@ -251,6 +251,8 @@ def answer_of_fault(fault: Fault | None) -> Answer | None:
         "server_errors": ApiError(_SERVER_ERRORS[fault.seen % 4], "INTERNAL_ERROR", "internal error").answer,
         "down": ApiError(503, "SERVICE_UNAVAILABLE", "down").answer,
         "html": Answer(200, b"<!DOCTYPE html><html><body>We'll be right back</body></html>"),
+        "edge_error": Answer(520 + fault.seen % 11, b"<html><body>The origin did not answer.</body></html>"),
+        "conflict": ApiError(409, "CONFLICT", "another change is under way").answer,
         "html_block": Answer(403, b"<!DOCTYPE html><html><body>Attention Required!</body></html>"),
         "unauthorized": ApiError(401, "INVALID_AUTHENTICATION", "This token is not valid.").answer,
         "expired": ApiError(401, "EXPIRED_AUTHENTICATION", "The OAuth token has expired.").answer,
@@ -272,6 +274,8 @@ def spoiled(answer: Answer, fault: Fault | None) -> Answer:
         return Answer(200, None)
     if fault.name == "empty_page" and following:
         return Answer(200, answer.body | {"results": []})
+    if fault.name == "duplicate_rows" and isinstance(answer.body.get("results"), list):
+        return Answer(answer.status, answer.body | {"results": answer.body["results"] + answer.body["results"][:2]})
     if fault.name == "repeated_page" and following:
         following["after"] = "1"
         following.pop("link", None)

@@ -567,6 +567,8 @@ def answer_of_fault(fault: Fault | None) -> Answer | None:
         "server_errors": refusal((500, 502, 503, 504)[fault.seen % 4], "internal error"),
         "down": refusal(503, "service unavailable"),
         "html": Answer(200, b"<!DOCTYPE html><html><body>We'll be right back</body></html>"),
+        "edge_error": Answer(520 + fault.seen % 11, b"<html><body>The origin did not answer.</body></html>"),
+        "conflict": refusal(409, "conflict"),
         "html_block": Answer(403, b"<!DOCTYPE html><html><body>Access denied</body></html>"),
         "unauthorized": refusal(401, "unauthorized access"),
         "expired": refusal(401, "unauthorized access"),
@@ -588,6 +590,8 @@ def spoiled(answer: Answer, fault: Fault | None) -> Answer:
         return Answer(200, None)
     if fault.name == "empty_page" and following:
         return Answer(200, answer.body | {"data": []})
+    if fault.name == "duplicate_rows" and isinstance(answer.body.get("data"), list):
+        return Answer(200, answer.body | {"data": answer.body["data"] + answer.body["data"][:2]})
     if fault.name == "repeated_page" and following:
         answer.body["additional_data"]["next_cursor"] = base64.urlsafe_b64encode(orjson.dumps([0, 0])).decode()
     return answer

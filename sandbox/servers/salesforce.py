@@ -136,7 +136,7 @@ class _Handler(Handler):
             if server.used >= server.daily_limit:
                 raise OrgError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
             server.used += 1
-            answer = self._route(int(match[1]), match[2], parse_qs(parts.query), raw, fault)
+            answer = spoiled(self._route(int(match[1]), match[2], parse_qs(parts.query), raw, fault), fault)
         except OrgError as error:
             answer = error.answer
         except SoqlError as error:
@@ -170,12 +170,17 @@ class _Handler(Handler):
             "missing_scope": (403, "API_DISABLED_FOR_ORG", "The REST API is not enabled for this Organization."),
             "validation_rule": (400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "Industry: choose one of ours"),
             "duplicates_detected": (400, "DUPLICATES_DETECTED", "Use one of these records?"),
+            "conflict": (409, "ENTITY_SAVE_ERROR", "another change is under way"),
             "row_locked": (400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"),
         }  # fmt: skip
         if name == "locator_gone" and "/query/01g" in self.path:
             errors[name] = (400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         if name == "html":
             return Answer(200, b"<!DOCTYPE html><html><body>We are down for maintenance.</body></html>")
+        if fault is not None and name == "edge_error":
+            return Answer(520 + fault.seen % 11, b"<html><body>The origin did not answer.</body></html>")
+        if name == "html_block":
+            return Answer(403, b"<!DOCTYPE html><html><body>Access denied</body></html>")
         return OrgError(*errors[name]).answer if name in errors else None
 
     def _route(self, version: int, path: str, query: dict[str, list[str]], raw: bytes, fault: Fault | None) -> Answer:
@@ -380,6 +385,21 @@ class _Handler(Handler):
         more = base64.b64encode(str(following).encode()).decode() if following < len(job.rows) else "null"
         headers = {"Sforce-NumberOfRecords": str(len(rows)), "Sforce-Locator": more}
         return Answer(200, csv_page(job.query, rows, types), headers)
+
+
+def spoiled(answer: Answer, fault: Fault | None) -> Answer:
+    """A good answer made wrong in its content."""
+    if fault is None or not isinstance(answer.body, dict) or "records" not in answer.body:
+        return answer
+    if fault.name == "missing_results":
+        return Answer(200, {})
+    if fault.name == "null_body":
+        return Answer(200, None)
+    if fault.name == "empty_page" and not answer.body["done"]:
+        return Answer(200, answer.body | {"records": []})
+    if fault.name == "duplicate_rows":
+        return Answer(200, answer.body | {"records": answer.body["records"] + answer.body["records"][:2]})
+    return answer
 
 
 def _stage_value(stage: Any) -> dict[str, Any]:

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from ingestion import hubspot_reader, landing
 from ingestion.hubspot import sync_hubspot
-from ingestion.hubspot_streams import COUNTERS, STAMPS, STREAMS
+from ingestion.hubspot_streams import COUNTERS, STAMPS
 from ingestion.landing import Batch, Spool
 from ingestion.objects import find
 from sandbox.catalogue import MERGEABLE
 from sandbox.properties import names
 from sandbox.servers.hubspot import Portal, serve
 from sandbox.world import World
-from tests.unit.ingestion.practice import Warehouse, assert_same_as_vendor, portal_now, vendor_links
+from tests.unit.ingestion.practice import Warehouse, assert_links_and_history, assert_same_as_vendor, portal_now
 
 TYPES = ("contacts", "companies", "deals", "calls")
 START = date(2026, 11, 2)
@@ -182,21 +182,6 @@ def test_raw_ends_as_the_vendor_is(life: list[tuple[str, str, int]]) -> None:
         unbalanced = "rows_read <> rows_appended + rows_unchanged + rows_quarantined or rows_unchanged < 0"
         assert followed.query(f"select * from raw.batches where {unbalanced}") == []
         followed.close()
-
-
-def assert_links_and_history(warehouse: Warehouse, portal: Portal) -> None:
-    for stream in STREAMS:
-        alive = set(warehouse.living(stream.name))
-        for target in stream.links:
-            found = {row for row in warehouse.links(stream.name, target) if row[0] in alive}
-            assert found == vendor_links(portal, stream.name, target), (stream.name, target)
-        if not stream.history:
-            continue
-        landed = warehouse.query(f"select record_id, property, value from raw.hubspot__{stream.name}_history")
-        for record in portal.world.store.records[stream.name].values():
-            if record.archived_at is None:
-                wanted = {(record.id, p, c.value or "") for p in stream.history for c in record.revisions(p)}
-                assert wanted <= set(landed)
 
 
 # what a record may hold

@@ -192,6 +192,18 @@ def test_a_deletion_that_moves_no_stamp_is_found_by_the_scan(portal, warehouse) 
     assert_same_as_vendor(warehouse, portal)
 
 
+def test_a_value_that_comes_back_without_a_new_stamp_is_landed_again(portal, warehouse) -> None:
+    """A person thrown away takes itself off its deals, and comes back to them: the vendor stamps neither."""
+    store = portal.world.store
+    deal = next(r for r in some(portal, "deals", 50) if store.linked("deals", r.id, "contacts"))
+    person = store.records["contacts"][store.linked("deals", deal.id, "contacts")[0]]
+    for act in (store.archive, store.restore):
+        act(person, portal.world.stamp())
+        results = warehouse.night(portal)
+        assert results["deals"].rows_appended > 0
+    assert_same_as_vendor(warehouse, portal)
+
+
 def test_what_was_deleted_longer_than_the_vendor_remembers_is_gone(portal, warehouse) -> None:
     (person,) = some(portal, "contacts")
     portal.world.store.archive(person, portal.world.stamp())

@@ -159,6 +159,28 @@ def test_retry_after_is_obeyed(server: Scripted) -> None:
     assert time.monotonic() - started >= 1
 
 
+@pytest.mark.parametrize(
+    ("status", "least"), [(503, 1), (423, 4), (429, 20)], ids=["503", "423 locked", "429 that does not say how long"]
+)
+def test_the_first_repetition_waits_too(server: Scripted, monkeypatch: pytest.MonkeyPatch, status, least) -> None:
+    """urllib3 sends it at once: every thread would hammer a vendor that is down or limiting."""
+    waits: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
+    server.script = [(status, {}, b"{}"), GOOD]
+    connect(server, backoff_seconds=0.5).get("/x")
+    assert len(waits) == 1 and waits[0] >= 0.5 * least
+
+
+def test_repeated_attempts_wait_for_their_turn(server: Scripted) -> None:
+    server.script = [(503, {}, b"{}")] * 4 + [GOOD]
+    session = connect(server, rate_per_second=5.0, backoff_seconds=0.0, attempts=6)
+    started = time.monotonic()
+    for _ in range(2):
+        session.get("/x")
+    assert len(server.seen) == 6
+    assert time.monotonic() - started > 0.9, "six within a second, where five are allowed"
+
+
 def test_a_slow_answer_is_told_apart(server: Scripted) -> None:
     server.script = [(200, {"X-Sleep": "0.5"}, GOOD[2])]
     with pytest.raises(SlowSourceError):

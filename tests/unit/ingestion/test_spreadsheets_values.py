@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -125,6 +126,36 @@ def test_bounds_on_bytes_cells_and_expansion(tmp_path, monkeypatch):
     monkeypatch.setattr(sheet_files, "MAX_CELLS", 5)
     with pytest.raises(SheetError, match="more than 5 cells"):
         read_csv(b"a,b,c\n1,2,3\n")
+    with pytest.raises(SheetError, match="more than 5 cells"):
+        read_csv(b"a,b\n" + b"\n" * 4)  # an empty row takes memory too: 60 MB of them took 5 GB
+
+
+MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+SHEET = f'<worksheet xmlns="{MAIN}"><sheetData>{{}}</sheetData>{{}}</worksheet>'
+FAR = '<row r="{0}"><c r="{1}{0}" t="inlineStr"><is><t>x</t></is></c></row>'
+
+
+@pytest.mark.parametrize(
+    ("rows", "after", "words"),
+    [
+        (FAR.format(1_048_576, "XFD"), "", "cell far from the table"),
+        (FAR.format(4_294_967_295, "ZZZZZZ"), "", "cell far from the table"),
+        ("", "<mergeCells>" + '<mergeCell ref="A1:XFD1048576"/>' * 300 + "</mergeCells>", "merged ranges"),
+    ],
+    ids=["far", "beyond the last", "merged"],
+)
+def test_a_workbook_of_a_kilobyte_that_asks_for_a_terabyte_is_refused_alone(tmp_path, rows, after, words):
+    """The reader ends its process then, which must not be the night's; a panic is no Exception either."""
+    blank, bomb = tmp_path / "blank.xlsx", tmp_path / "bomb.xlsx"
+    write_activity_template(blank, "en")
+    first = "".join(FAR.format(1, letters) for letters in ("A", "XFD" if after else "B"))
+    with zipfile.ZipFile(blank) as given, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in given.namelist():
+            is_sheet = name == "xl/worksheets/sheet1.xml"
+            made.writestr(name, SHEET.format(first + rows, after) if is_sheet else given.read(name))
+    with pytest.raises(SheetError, match=words):
+        read_sheet(bomb.read_bytes(), ".xlsx")
+    assert read_sheet(blank.read_bytes(), ".xlsx").rows
 
 
 @pytest.mark.parametrize(

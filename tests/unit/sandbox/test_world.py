@@ -170,7 +170,7 @@ class TestFaults:
         fault = faults.parse(text)
         assert (fault.name, fault.argument, fault.nth, fault.times) == (name, argument, nth, times)
 
-    @pytest.mark.parametrize("text", ["", "nonsense", "down@", "down@x2", "Down"])
+    @pytest.mark.parametrize("text", ["", "nonsense", "down@", "down@x2", "Down", "down%", "down@2%5"])
     def test_an_unknown_one_lists_those_there_are(self, text) -> None:
         with pytest.raises(ValueError, match="rate_limit_silent"):
             faults.parse(text)
@@ -179,6 +179,14 @@ class TestFaults:
         active = faults.Faults(["html:deals@2x2"])
         paths = ("/deals", "/contacts", "/deals", "/deals", "/deals")
         assert [active.next(path) is not None for path in paths] == [False, False, True, True, False]
+
+    def test_a_share_of_the_calls_is_hit_whatever_the_order_of_threads(self) -> None:
+        paths = [f"/{name}" for name in "abcd" for _ in range(200)]
+        first, second = (faults.Faults(["html%10"]) for _ in range(2))
+        hit = {(path, n) for n, path in enumerate(paths) if first.next(path)}
+        assert 40 < len(hit) < 130
+        for n, path in sorted(enumerate(paths), key=lambda pair: (pair[0] % 200, pair[0])):
+            assert (second.next(path) is not None) == ((path, n) in hit)
 
     def test_missing_scopes_do_not_hide_each_other(self) -> None:
         active = faults.Faults(["missing_scope:emails", "missing_scope:0-3"])

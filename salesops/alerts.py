@@ -257,7 +257,7 @@ def _why(cause: Sequence[Any]) -> str:
     """Where it sits: never what it is due to."""
     kind, dimension, member, before, since, n_before, n_since = cause
     place = {
-        "mix": f"It is the mix: shares of {dimension} moved, the rates within did not.",
+        "mix": f"It is the mix: shares of {dimension} moved; that the rates within changed is not shown.",
         "everywhere": "It sits in no single part: all changed alike.",
         "stage": f"It sits in the stage {member}.",
         "size": f"It sits in the size of deals{'' if member == 'all' else f' of {dimension} {member}'}.",

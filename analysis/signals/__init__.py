@@ -493,15 +493,14 @@ def _variance(facts: Facts) -> float:
 
 
 def _insert(session: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
+    """NaN and None are NULL."""
     if not rows:
         return
-    kinds = [kind for _, kind, *_ in session.execute(f"describe {table}").fetchall()]
-    columns = [[_plain(value) for value in column] for column in zip(*rows, strict=True)]
-    listed = ", ".join(f"unnest(cast(? as {kind}[]))" for kind in kinds)
-    session.execute(f"insert into {table} select {listed}", columns)
-
-
-def _plain(value: Any) -> Any:
-    """A numpy number as Python's, one that is not known as NULL."""
-    value = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(value, float) and np.isnan(value) else value
+    described = session.execute(f"describe {table}").fetchall()
+    given = {}
+    for (name, kind, *_), values in zip(described, zip(*rows, strict=True), strict=True):
+        given[name] = np.array(values, dtype=float if kind in ("DOUBLE", "BIGINT") else object)
+    listed = [f"case when isnan({n}) then null else {n} end" if v.dtype.kind == "f" else n for n, v in given.items()]
+    session.register("signals_given", given)
+    session.execute(f"insert into {table} select {', '.join(listed)} from signals_given")
+    session.unregister("signals_given")

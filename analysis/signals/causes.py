@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-MIX_SHARE = 0.6  # of the change, before the mix is said to be it
+MIX_SHARE = 1 / 3  # of the change, before the mix is said to be it
 MIX_SIGMAS = 3.0  # of what shares move by chance
-MIX_CHANCE = 0.1  # a change of rates within the cells that is likelier than this is no change
+MIX_CHANCE = 0.02  # rates within the cells that chance alone makes as bad as often as this are not shown to be worse
 SECOND_CHANCE = 0.001  # how unlikely it has to be that the rest moved too, before that is said
 MOST_CAUSES = 3
 PRICE = 1.4  # of naming one of so many, in log; between naming too soon and never
@@ -276,8 +276,10 @@ def _best(
             usual_error = sqrt((cells.n0 * (model.usual - cells.x0.sum() / cells.n0.sum()) ** 2).sum() / cells.n0.sum())
             usual_error *= sqrt(1 / cells.n1.sum() + 1 / cells.n0.sum())
             is_moved = is_first and mix * worse > MIX_SIGMAS * usual_error
-            if is_moved and change * worse > 0 and mix / change >= MIX_SHARE and _chance(together) > MIX_CHANCE:
-                mixes.append(Cause("mix", dimension, -1, float(mix / change), _chance(together)))
+            if is_moved and change * worse > 0 and mix / change >= MIX_SHARE:
+                chance = _chance(together) if model.off()[seen].sum() * worse > 0 else 1.0  # better rates made it less
+                if chance > MIX_CHANCE:
+                    mixes.append(Cause("mix", dimension, -1, float(mix / change), chance))
         price = PRICE * log(len(dimensions) * max(int(seen.sum()), 1))
         alone = model.one()
         for code in np.flatnonzero(seen & (cells.n0 > 0) & (model.off() * worse > 0)):

@@ -22,6 +22,7 @@ LIMIT = 3.0
 LEAST_EXPECTED = 5.0  # of the rarer outcome in a bucket; kpis.md S3
 BUCKETS = (1, 2, 4)  # weeks that are judged together
 SETTLED_WEEKS = 26  # after a shift its weeks are the new baseline
+DEEPER_AFTER, DEEPER_H = 4, 5.0  # buckets after an alarm before its shift can deepen; few, so a limit above h 4
 BACK_WEEKS, BACK_SIGMA = 8, 0.3  # so many weeks that stray by less on the bad side end a shift
 RECENT_WEEKS = {1: 4, 2: 4, 4: 8}  # weeks judged together by p, by the bucket of the series
 FEW_WEEKS = 26  # the same where four weeks are too few
@@ -140,7 +141,10 @@ class _Pass:
         self.worse_from = self.better_from = -1
         self.open: list[int] = []  # weeks of the running bucket
         self.state, self.since = "usual", -1
-        self.past_z: list[float] = []
+        self.shift_from = -1  # where the running shift began, before it deepened
+        self.past_z: list[float] = []  # since the last alarm, the bad side up
+        self.deeper, self.deeper_from = 0.0, -1
+        self.level: list[float] = []  # of past_z, those that say how deep the running shift was
 
     def run(self) -> list[Week]:
         for week in range(len(self.n)):
@@ -155,6 +159,7 @@ class _Pass:
         )
         if settled:
             self.start, self.state, self.since = self.since, "usual", -1
+            self.worse = self.better = 0.0  # gathered against the old baseline; the new one is the shift itself
             self._freeze(week)
         elif self.baseline is None and len(heard) >= WATCH_WEEKS:
             self._freeze(week)
@@ -176,6 +181,9 @@ class _Pass:
 
     def _count(self, week: int, z: float) -> bool:
         first, bad = self.open[0], z * self.series.worse
+        if self.state == "worse" and self._deepens(first, bad):
+            self._shift("worse", self.deeper_from)
+            return True
         self.past_z.append(bad)
         self.worse_from = first if self.worse == 0 else self.worse_from
         self.better_from = first if self.better == 0 else self.better_from
@@ -188,18 +196,35 @@ class _Pass:
                 ("better", self.better, self.better_from, CUSUM_H_BETTER),
             ):
                 if total > limit and name != self.state:
-                    self.state, self.since, self.past_z = name, first, []
-                    self.worse = self.better = 0.0
+                    self.shift_from = first
+                    self._shift(name, first)
                     return True
         if self.state == "usual":
             return False
         back = self.past_z[-max(1, BACK_WEEKS // self.baseline.bucket) :]
         turn = 1 if self.state == "worse" else -1
         if len(back) * self.baseline.bucket >= BACK_WEEKS and turn * sum(back) <= BACK_SIGMA * len(back):
-            for past in range(self.since, week - BACK_WEEKS + 1):  # a passing shift is no measure for what comes
+            for past in range(self.shift_from, week - BACK_WEEKS + 1):  # a passing shift is no measure for what comes
                 self.left_out[past] = True
             self.state, self.since, self.worse, self.better = "usual", -1, 0.0, 0.0
         return False
+
+    def _shift(self, state: str, since: int) -> None:
+        self.state, self.since, self.past_z = state, since, []
+        self.worse = self.better = self.deeper = 0.0
+
+    def _deepens(self, first: int, bad: float) -> bool:
+        """Whether a running shift grew worse than itself: a CUSUM against its own level so far, whose error counts.
+
+        Without it a false alarm, or a slight shift, hides a real one until it is settled.
+        """
+        if self.deeper == 0:
+            self.deeper_from, self.level = first, list(self.past_z)
+        if len(self.level) < DEEPER_AFTER:
+            return False
+        off = bad - sum(self.level) / len(self.level)
+        self.deeper = max(0.0, self.deeper + off / (1 + 1 / len(self.level)) ** 0.5 - CUSUM_K)
+        return self.deeper > DEEPER_H
 
     def _freeze(self, week: int) -> None:
         if self.series.kind != "mean":

@@ -98,8 +98,8 @@ TEXTS: dict[str, Pair] = {
         "För tidigt: {n} av 12 veckor insamlade.",
     ),
     "sits.mix": (
-        "It sits in the mix of {dimension}: the shares moved, the rates within did not.",
-        "Det finns i mixen av {dimension}: andelarna flyttades, nivåerna inom dem gjorde det inte.",
+        "It sits in the mix of {dimension}: the shares moved; that the rates within changed is not shown.",
+        "Det finns i mixen av {dimension}: andelarna flyttades; att nivåerna inom dem har ändrats är inte visat.",
     ),
     "sits.everywhere": ("It sits in no single part: all changed alike.", "Det finns inte i en enda del: alla ändrades lika."),
     "sits.stage": ("It sits in the stage {member}.", "Det finns i steget {member}."),

@@ -145,9 +145,30 @@ def test_what_came_back_is_no_longer_a_shift():
 
 def test_a_lasting_shift_becomes_the_baseline():
     weeks = judged(rates(3, 130, 40, 0.3, 0.5))
-    assert [week.state for week in weeks[44:64]] == ["worse"] * 20
+    assert [week.state for week in weeks[44:62]] == ["worse"] * 18
     assert [week.state for week in weeks[70:80]] == ["usual"] * 10
     assert weeks[75].usual == pytest.approx(0.15, abs=0.03)
+
+
+def test_a_shift_alarms_once_and_not_again_when_it_has_become_usual():
+    """What gathered against the old baseline is no evidence against the new one."""
+    alarms = [
+        sum(week.is_new and week.state == "worse" for week in judged(rates(seed, 80, 40, 0.3, 0.5))[48:])
+        for seed in range(40)
+    ]
+    assert sum(alarms) <= 16  # 0.2 in a year by chance, and as much again while a shift runs; a second one each was 40
+
+
+def test_a_shift_that_grows_worse_than_itself_is_told_anew():
+    """Otherwise a false alarm would hide the real fall behind it until it is settled."""
+    rng = np.random.default_rng(4)
+    n = np.full(90, 60)
+    p = np.select([np.arange(90) < 50, np.arange(90) < 62], [0.4, 0.28], 0.1)
+    found = [(i, week.since) for i, week in enumerate(judged(series("rate", n, rng.binomial(n, p)))) if week.is_new]
+    (first, _), (again, since) = found[:2]
+    assert 50 <= first < 58
+    assert 62 <= again <= 65
+    assert 60 <= since <= 63
 
 
 def test_a_fall_during_good_times_is_found():
@@ -253,6 +274,15 @@ def test_what_was_planted_is_named_first(change, named):
 def test_a_moved_mix_is_never_called_a_fall_of_rates():
     first = [of_rate(company(seed, shares_alone), 1.0, -1).causes[0] for seed in range(40)]
     assert not any(cause.kind == "rate" for cause in first)
+
+
+def test_a_moved_mix_that_better_rates_make_less_is_the_mix():
+    def better_within(rng, since, cells, chance):
+        return shares_alone(rng, since, cells, chance) * np.where(since, 1.2, 1.0)
+
+    for seed in range(20):
+        first = of_rate(company(seed, better_within), 1.0, -1).causes[0]
+        assert (first.kind, first.dimension) == ("mix", "source"), seed
 
 
 def test_two_causes_are_both_named():

@@ -12,13 +12,13 @@
             select *, (between_groups - within_groups) / nullif(between_groups + (typical_size - 1) * within_groups, 0) as rho
             from (
                 select
-                    {{ keys | join(', ') }}, max(rate) as rate,
-                    sum({{ trials }} * power({{ successes }} / cast({{ trials }} as double) - rate, 2)) / nullif(count(*) - 1, 0) as between_groups,
+                    {{ keys | join(', ') }}, max(rate_of_all) as rate,
+                    sum({{ trials }} * power({{ successes }} / cast({{ trials }} as double) - rate_of_all, 2)) / nullif(count(*) - 1, 0) as between_groups,
                     sum({{ successes }} * (1 - {{ successes }} / cast({{ trials }} as double))) / nullif(sum({{ trials }}) - count(*), 0) as within_groups,
                     (sum({{ trials }}) - sum(cast({{ trials }} as double) * {{ trials }}) / sum({{ trials }})) / nullif(count(*) - 1, 0) as typical_size
                 from (
                     select *, sum({{ successes }}) over (partition by {{ keys | join(', ') }})
-                        / nullif(cast(sum({{ trials }}) over (partition by {{ keys | join(', ') }}) as double), 0) as rate
+                        / nullif(cast(sum({{ trials }}) over (partition by {{ keys | join(', ') }}) as double), 0) as rate_of_all
                     from {{ groups }}
                 ) as rated
                 where {{ trials }} > 0

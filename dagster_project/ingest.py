@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from dagster_project.resources import night_of
-from ingestion import landing
+from ingestion import landing, suppression
 from ingestion.exchange_rates import CURRENCIES
 from ingestion.landing import ObjectResult
 from ingestion.objects import ALL_OBJECTS, RawObject
@@ -93,6 +93,7 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
         night.say(f"Reading {SOURCES[source].read_from or SOURCES[source].title} ...")
         with night.warehouse() as connection:
             landing.prepare(connection)
+            suppression.copy_into(connection, night.data.erasures)
             landing.write_settings(connection, night.settings.object_rows())
         waiting, started = {entry.name: entry for entry in entries}, time.monotonic()
         for result in _read(source, night):

@@ -10,6 +10,7 @@ import dagster as dg
 
 from salesops import alerts
 from salesops import night as nights
+from salesops.erasure import forget
 
 
 def night_resource(night: nights.Night | None = None) -> dg.ResourceDefinition:
@@ -27,6 +28,7 @@ def night_resource(night: nights.Night | None = None) -> dg.ResourceDefinition:
                 yield opened
             finally:
                 alerts.after_night(opened, nights.failures(opened, _step_failures(context)))
+                forget.after_night(opened.data, opened.settings, opened.drop, opened.clock.now())
 
     return opened_for_this_run
 

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import orjson
 
-from ingestion import merges
+from ingestion import merges, suppression
 from ingestion.landing_parts import Landing, land_history, land_links, lines, one
 from ingestion.landing_tables import insert_table, land_table_history
 from ingestion.objects import RawObject
@@ -156,6 +156,9 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
     was_empty = one(connection, f"select count(*) from (select 1 from {entry.table} limit 1)") == 0
     with _one_thread(connection):
         _insert_records(connection, batch, batch_id)
+    erased = suppression.of(connection)
+    if erased:
+        suppression.keep_out(connection, entry, batch_id, erased)
     tombstones = 0
     if batch.follows_merges:
         is_stated = spool.has_watched or not spool.watched
@@ -168,8 +171,10 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
         history = land_history(connection, entry, spool, landing) + land_table_history(
             connection, entry, spool, landing
         )
+        if erased:
+            suppression.keep_history_out(connection, entry, batch_id, erased)
     links = sum(land_links(connection, entry, spool, target, landing) for target in sorted(spool.link_targets))
-    _quarantine(connection, batch, batch_id)
+    _quarantine(connection, batch, batch_id, erased)
     appended, deletions = connection.execute(
         f"select count(*), count(*) filter (where is_deleted) from {entry.table} where batch_id = ?", [batch_id]
     ).fetchone()  # type: ignore[misc]
@@ -356,8 +361,13 @@ def _older(table: str, batch_id: int) -> str:
         from {table} where batch_id < {batch_id} and record_id in (select record_id from mine) group by record_id"""
 
 
-def _quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int) -> None:
+def _quarantine(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int, erased: suppression.Erased | None
+) -> None:
     where = ("file", "sheet", "row_number", "record_id", "column_name", "value", "reason")
+    if erased:
+        for refusal in batch.spool.refused:
+            refusal |= {key: erased.scrubbed(refusal[key]) for key in ("value", "reason") if refusal.get(key)}
     rows = [
         [batch_id, batch.entry.source, batch.entry.name, *(refusal.get(key) for key in where), batch.now]
         for refusal in batch.spool.refused

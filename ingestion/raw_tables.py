@@ -33,6 +33,7 @@ _BOOKKEEPING = {
     "retention": """table_name varchar not null, rows_deleted bigint not null, cut_at timestamptz not null,
         deleted_at timestamptz not null""",
     "layout": "version integer primary key",
+    "erased": "kind varchar not null, key_hash varchar not null, salt varchar not null",
 }
 LAYOUT = 1  # rises when a table of raw changes; `prepare` then brings older files up to it
 

@@ -18,11 +18,12 @@ from typing import Any
 
 import duckdb
 
+from ingestion import suppression
 from salesops.layout import DataDirectory
 from salesops.publication import fsync
 
 MANIFEST, DATA, CONFIGURATION = "manifest.json", "data", "configuration"
-MADE_ANEW = ("build", "dbt", "spool", "night.lock")
+MADE_ANEW = ("build", "dbt", "spool", "night.lock", ".forget")
 FORMAT = 1
 
 
@@ -94,6 +95,9 @@ def restore(folder: Path, data: DataDirectory, now: datetime, *, replace: bool) 
         if _copy(source, restoring / name.removeprefix(f"{DATA}/")) != [size, digest]:
             shutil.rmtree(restoring, ignore_errors=True)
             raise BackupError(f"{source} is not what was backed up: its checksum differs")
+    kept = restoring / data.erasures.name
+    if data.erasures.exists() and len(suppression.audit(data.erasures)) > len(suppression.audit(kept)):
+        _copy(data.erasures, kept)  # who was erased since the backup stays so: salesops forget --again
     _fsync_folders(restoring)
     aside = None
     if data.root.exists():

@@ -40,6 +40,7 @@ def nightly(
 
     from salesops import alerts, summary
     from salesops import night as nights
+    from salesops.erasure import forget as forgetting
 
     console = Console(highlight=False)
     with _explained(), ExitStack() as stack:
@@ -55,6 +56,8 @@ def nightly(
         outcome = nights.run(night)
         summary.show(console, night, outcome, before)
         if told := alerts.after_night(night, outcome.failures):
+            console.print(told, markup=False)
+        if told := forgetting.after_night(night.data, night.settings, night.drop, night.clock.now()):
             console.print(told, markup=False)
         raise typer.Exit(outcome.exit_code)
 
@@ -215,6 +218,51 @@ def restore(
         typer.echo(f"{data.root} is as {folder.name} had it; the next night reads what has changed since.")
         if aside is not None:
             typer.echo(f"What was there is in {aside}: delete it when you are sure.")
+
+
+@app.command()
+def forget(
+    email: Annotated[str | None, typer.Option(help="Everybody's records that bear this address")] = None,
+    record: Annotated[str | None, typer.Option(help="One record, as hubspot/contacts/123")] = None,
+    crm: Annotated[bool, typer.Option("--crm", help="Whom a CRM has erased itself; the night does it too")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Everybody erased before: after older data was put back")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and change nothing")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
+) -> None:
+    """Erase a person from every file of the data directory, for good; docs/erasure.md says what stays.
+
+    Example: salesops forget --email anna@example.com --dry-run
+    """
+    from salesops import config, night
+    from salesops.clock import Clock
+    from salesops.erasure import forget as forgetting
+
+    with _explained():
+        if [email is not None, record is not None, crm, again].count(True) != 1:
+            raise ConfigError("say one of --email, --record, --crm and --again")
+        settings, data = config.load(), DataDirectory(config.data_directory())
+        drop = night.drop_folder(settings, data)
+        with night.locked(data):
+            if crm:
+                person = forgetting.follow_crm(data, settings)
+            elif again:
+                person = forgetting.find_again(data, settings)
+            else:
+                person = forgetting.find(data, settings, email=email, record=record)
+            if person is None:
+                typer.echo("Nobody is left to be erased.")
+                return
+            plan = forgetting.plan(data, drop, person)
+            typer.echo("\n".join(plan.lines()))
+            if dry_run or not (person.records or plan.files):
+                return
+            if not yes:
+                typer.confirm("Erase all this? It cannot be taken back", abort=True)
+            asked = "crm" if crm else "again" if again else "record" if record else "email"
+            forgetting.erase(data, settings, drop, person, asked, Clock().now(), typer.echo)
+            typer.echo("Erased. Programs that have an older file open keep it until they close it.")
 
 
 @app.command()

@@ -63,5 +63,15 @@ class DataDirectory:
         return self.root / "alerts.json"
 
     @property
+    def erasures(self) -> Path:
+        """Who was erased, as hashes, and when. Kept when all else is put back from an older copy."""
+        return self.root / "erasures.jsonl"
+
+    @property
+    def scratch(self) -> Path:
+        """Half-made copies of an erasure: emptied by the next one."""
+        return self.root / ".forget"
+
+    @property
     def lock(self) -> Path:
         return self.root / "night.lock"

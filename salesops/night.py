@@ -96,9 +96,7 @@ class Night:
     @property
     def drop(self) -> Path:
         """Where tonight's spreadsheets lie."""
-        if self.settings.is_practice:
-            return self.data.practice_drop
-        return self.settings.sources.spreadsheets.folder or self.data.drop
+        return drop_folder(self.settings, self.data)
 
     @property
     def looks_back(self) -> bool:
@@ -158,6 +156,11 @@ class Outcome:
     published: bool
     failures: list[str]
     exit_code: int
+
+
+def drop_folder(settings: Settings, data: DataDirectory) -> Path:
+    """Where people put spreadsheets."""
+    return data.practice_drop if settings.is_practice else settings.sources.spreadsheets.folder or data.drop
 
 
 @contextmanager

@@ -158,6 +158,16 @@ def rollback(target: Path, publication_id: str | None = None) -> str:
     return wanted
 
 
+def put_in_place(fresh: Path, path: Path, target: Path) -> None:
+    """Put `fresh` in the place of a publication of `target`, the present or a kept one, and write its Parquet anew."""
+    with reading(fresh) as connection:
+        ((publication_id,),) = connection.execute("select publication_id from meta.publication").fetchall()
+    _swap_in(fresh, path)
+    folder = target / "parquet" / publication_id
+    if folder.is_dir():
+        _write_parquet(path, folder)
+
+
 def current_id(target: Path) -> str | None:
     """The id of what is published now, or None."""
     final = target / "marts.duckdb"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from dagster_project.ingest import OWNER
 from dagster_project.resources import night_of
@@ -39,6 +40,7 @@ def build_publish(project: Project) -> dg.AssetsDefinition:
         rows = publishing.publish(night.data.marts, night.publish_to, publication.publication_id, keep)
         night.accept_first_baseline()
         night.publication = publication
+        _share(night)
         return dg.MaterializeResult(
             metadata={
                 "publication_id": publication.publication_id,
@@ -50,6 +52,19 @@ def build_publish(project: Project) -> dg.AssetsDefinition:
         )
 
     return publish
+
+
+def _share(night: Night) -> None:
+    """The file for wide sharing. What goes wrong with it is noted; the publication stands."""
+    folder = night.settings.sharing.folder
+    if folder is None or night.looks_back:
+        return
+    from salesops import shared
+
+    try:
+        shared.write(night.publish_to / "marts.duckdb", folder, night.data.shared_key)
+    except (OSError, duckdb.Error, publishing.PublicationError) as error:
+        night.note("publish", "was_shared", "failed", f"{folder} was not written: {type(error).__name__}", False)
 
 
 def _describe(night: Night) -> Publication:

@@ -76,7 +76,10 @@ class Login:
         return {"Authorization": f"Basic {pair}"}
 
     def scrub(self, text: str) -> str:
-        return text.replace(self.client_secret, "<secret>") if self.client_secret else text
+        packed = self.headers().get("Authorization", "").removeprefix("Basic ")  # as an org may echo it
+        for secret in filter(None, (self.client_secret, packed)):
+            text = text.replace(secret, "<secret>")
+        return text
 
 
 class Budget:

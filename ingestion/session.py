@@ -346,11 +346,14 @@ class SourceSession:
         return True
 
     def _exchange(self, method: str, path: str, label: str, **arguments: Any) -> tuple[requests.Response, bytes]:
+        url = self.base_url + path
+        if not path.startswith("/") or _origin(url) != self._origin:  # as of a vendor that answers `@elsewhere/`
+            raise PermanentSourceError(f"{method}: a path that leads to another host was refused")
         meter = getattr(self._local, "meter", None) or Meter()
         meter.requests += 1
         try:
             answer = self._http.request(
-                method, self.base_url + path, timeout=self._timeout, allow_redirects=False, stream=True, **arguments
+                method, url, timeout=self._timeout, allow_redirects=False, stream=True, **arguments
             )
         except requests.Timeout:
             raise SlowSourceError(f"{label}: no answer within {self._timeout[1]:g} s") from None

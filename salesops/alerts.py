@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 import os
-import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from typing import Any
 
 from salesops import config
 from salesops.clock import Clock
-from salesops.config import Alerts, ConfigError, Settings
+from salesops.config import Alerts, ConfigError, Settings, secret_file
 from salesops.layout import DataDirectory
 from salesops.night import AlreadyRunning, CheckRow, Night
 from salesops.publication import reading
@@ -66,13 +65,7 @@ def receivers(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Addresses, from the environment or from the file that it names, one a line. Raises ConfigError without them."""
     given = environ.get(VARIABLE, "")
     if named := environ.get(FILE_VARIABLE):
-        path = Path(named)
-        try:
-            if stat.S_IMODE(path.stat().st_mode) & 0o077:
-                raise ConfigError(f"{FILE_VARIABLE}: others can read {path}; chmod 600 it")
-            given += "\n" + path.read_text()
-        except OSError as error:
-            raise ConfigError(f"{FILE_VARIABLE} names a file that cannot be read: {type(error).__name__}") from None
+        given += "\n" + secret_file(FILE_VARIABLE, named)
     lines = [line for line in given.splitlines() if not line.lstrip().startswith("#")]
     found = list(dict.fromkeys(" ".join(lines).split()))
     if not found:

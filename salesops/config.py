@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import stat
 import tomllib
 import types
 import typing
@@ -514,6 +515,12 @@ class Brief(_Section):
     pdf: bool = True  # where there is a Chromium
 
 
+class Sharing(_Section):
+    """The published marts a second time, without personal data of customers, for wide sharing."""
+
+    folder: Path | None = None  # None: they are not written
+
+
 class Retention(_Section):
     """How long what is no longer current is kept."""
 
@@ -533,6 +540,7 @@ class Settings(_Section):
     alerts: Alerts = Alerts()
     brief: Brief = Brief()
     retention: Retention = Retention()
+    sharing: Sharing = Sharing()
     practice: Practice = Practice()
 
     @property
@@ -619,11 +627,19 @@ def salesforce_login(settings: SalesforceSettings, environ: Mapping[str, str] = 
             raise ConfigError(f"Salesforce is enabled and {name} is not set (see the table in README.md)")
     if not settings.username:
         return Login(given[CLIENT_ID], given[CLIENT_SECRET])
-    try:
-        key = Path(given[PRIVATE_KEY]).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{PRIVATE_KEY} names a file that cannot be read: {type(error).__name__}") from None
+    key = secret_file(PRIVATE_KEY, given[PRIVATE_KEY])
     return Login(given[CLIENT_ID], private_key=key, username=settings.username, audience=settings.audience)
+
+
+def secret_file(variable: str, name: str) -> str:
+    """The contents of the file that `variable` names. Raises ConfigError where others can read it, or nobody can."""
+    path = Path(name)
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ConfigError(f"{variable}: others can read {path}; chmod 600 it")
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{variable} names a file that cannot be read: {type(error).__name__}") from None
 
 
 def data_directory(environ: Mapping[str, str] = os.environ) -> Path:
@@ -676,7 +692,8 @@ def _explain(error: ValidationError) -> list[str]:
             lines.append(f"unknown key `{key}`; accepted here: {accepted}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"`{key}`: {message} (got {problem['input']!r})")
+            got = "" if "credentials" in message else f" (got {problem['input']!r})"
+            lines.append(f"`{key}`: {message}{got}")
     return lines
 
 
@@ -705,4 +722,6 @@ def _with_absolute_paths(settings: Settings, folder: Path) -> Settings:
         }
     )
     sources = settings.sources.model_copy(update={"spreadsheets": absolute})
-    return settings.model_copy(update={"sources": sources})
+    shared = settings.sharing.folder
+    sharing = settings.sharing.model_copy(update={"folder": folder / shared if shared else None})
+    return settings.model_copy(update={"sources": sources, "sharing": sharing})

@@ -68,6 +68,11 @@ class DataDirectory:
         return self.root / "erasures.jsonl"
 
     @property
+    def shared_key(self) -> Path:
+        """What addresses are hashed with in the file for wide sharing. Secret."""
+        return self.root / "shared.key"
+
+    @property
     def scratch(self) -> Path:
         """Half-made copies of an erasure: emptied by the next one."""
         return self.root / ".forget"

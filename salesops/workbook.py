@@ -65,7 +65,7 @@ def _write_sheet(
                 sheet.write_number(number, place, float(value))
             elif column.kind == "date":
                 sheet.write_datetime(number, place, value)
-            elif column.kind == "link":
+            elif column.kind == "link" and str(value).startswith(("https://", "http://")):  # else a file, or a program
                 sheet.write_url(number, place, str(value), string="open")
             else:
                 sheet.write_string(number, place, str(value))

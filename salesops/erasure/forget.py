@@ -19,7 +19,7 @@ import duckdb
 from ingestion import suppression
 from ingestion.landing import prepare
 from ingestion.suppression import PEOPLE
-from salesops import publication
+from salesops import publication, shared
 from salesops.config import ConfigError, Settings
 from salesops.erasure import files, people, publications, raw
 from salesops.erasure.people import Key, Person
@@ -174,6 +174,9 @@ def erase(
         for path in [*publication.kept_publications(data.published), data.published / "marts.duckdb"]:
             if path.exists() and publications.concerns(path, person):
                 publications.rewrite(path, data.published, data.scratch, person)
+        published = data.published / "marts.duckdb"
+        if settings.sharing.folder is not None and published.exists():
+            shared.write(published, settings.sharing.folder, data.shared_key)
         say("Other files ...")
         if traces:
             for path in files.others(data):

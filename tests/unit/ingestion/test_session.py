@@ -250,3 +250,13 @@ def test_a_page_that_stays_broken_costs_a_bounded_number_of_requests(server: Scr
     with pytest.raises(PermanentSourceError, match="HTML"):
         connect(server).get("/x")
     assert len(server.seen) == session_module.PAGE_ATTEMPTS
+
+
+@pytest.mark.parametrize("path", ["@127.0.0.1:1/x", ".evil.test/x", ":80@evil.test/", "evil.test"])
+def test_a_path_that_a_vendor_makes_into_another_host_is_never_asked(server: Scripted, path: str) -> None:
+    server.script = [GOOD]
+    session = connect(server)
+    for ask in (session.get, lambda p: session.post(p, {}), lambda p: session.download(p, bytes)):
+        with pytest.raises(PermanentSourceError, match="another host"):
+            ask(path)
+    assert server.seen == []

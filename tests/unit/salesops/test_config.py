@@ -192,6 +192,19 @@ def test_an_orgs_missing_secret_names_the_variable(tmp_path):
     given = {"SALESFORCE_CLIENT_ID": "key", "SALESFORCE_PRIVATE_KEY_FILE": str(tmp_path / "no.pem")}
     with pytest.raises(ConfigError, match="SALESFORCE_PRIVATE_KEY_FILE"):
         config.salesforce_login(signed, given)
+    key = tmp_path / "no.pem"
+    key.write_text("hidden")
+    key.chmod(0o640)
+    with pytest.raises(ConfigError, match=r"others can read .*; chmod 600 it"):
+        config.salesforce_login(signed, given)
+    key.chmod(0o600)
+    assert config.salesforce_login(signed, given).private_key == "hidden"
+
+
+def test_credentials_in_an_address_are_refused_and_not_shown(tmp_path):
+    with pytest.raises(ConfigError, match="must not hold credentials") as caught:
+        load(tmp_path, "[sources.hubspot]\nbase_url = 'https://me:hunter2@api.hubapi.com'")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_every_object_has_its_settings_row(tmp_path):

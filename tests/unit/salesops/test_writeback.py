@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from ingestion.session import MissingScopeError
 from ingestion.writing import CrmWriter
-from salesops import writeback, writeback_plan
+from salesops import workbook, writeback, writeback_plan
 from salesops.cli import app
 from salesops.config import Settings
 from tests.unit.salesops.crm_practice import PRACTICES, served
@@ -317,6 +317,15 @@ def test_text_that_looks_like_a_formula_stays_text(company):
     book = openpyxl.load_workbook(company.plan())
     cell = book["Fields"].cell(2, 3)
     assert (cell.value, cell.data_type) == ("=1+1 AB", "s")
+
+
+def test_a_link_of_a_workbook_opens_a_web_page_and_nothing_else(tmp_path):
+    links = ["https://app.example/1", "external:\\\\evil\\share\\run.exe", "file:///etc/passwd", "=cmd|' /C calc'!A0"]
+    columns = [workbook.Column("Link", 12, "record_url", "link")]
+    workbook.write(tmp_path / "links.xlsx", "Links", date(2026, 1, 1), [("Links", columns, [(x,) for x in links])], 1)
+    cells = [row[0] for row in openpyxl.load_workbook(tmp_path / "links.xlsx")["Links"].iter_rows(min_row=2)]
+    assert [cell.hyperlink.target if cell.hyperlink else None for cell in cells] == [links[0], None, None, None]
+    assert [(cell.value, cell.data_type) for cell in cells[1:]] == [(link, "s") for link in links[1:]]
 
 
 def test_a_token_that_may_not_write_is_told_by_its_scope(company, writer, portal):

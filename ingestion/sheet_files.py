@@ -19,6 +19,7 @@ Cell = str | int | float | bool | date | datetime | time | timedelta | None
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 MAX_CELLS = 5_000_000
+MAX_COLUMNS = 16_384  # what a workbook can have
 DELIMITERS = ",;\t|"
 CODE_PAGES = ("cp1252", "cp850", "mac_roman")
 NORTHERN = "åäöÅÄÖæøÆØéÉèüÜßñçáí–’”€\u00a0"
@@ -131,6 +132,8 @@ def bounded(rows: Iterable[list[Any]], most: int) -> Iterable[list[Any]]:
     """The rows, until they hold more cells than that: SheetError. An empty row costs memory as a cell does."""
     cells = 0
     for row in rows:
+        if len(row) > MAX_COLUMNS:
+            raise SheetError(f"{len(row)} columns, more than {MAX_COLUMNS}; is the right delimiter used?")
         cells += len(row) or 1
         if cells > most:
             raise SheetError(f"more than {most} cells; split the file")

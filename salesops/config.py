@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ingestion.objects import ALL_OBJECTS
 
@@ -56,11 +56,20 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _without_zone(value: time) -> time:
+    if value.tzinfo is not None:
+        raise ValueError("a time of day in the company's zone, without a zone of its own, such as 08:00")
+    return value
+
+
+LocalTime = Annotated[time, AfterValidator(_without_zone)]
+
+
 class BusinessHours(_Section):
     """Local time of day in which an answer can be expected, Monday to Friday."""
 
-    start: time = time(8)
-    end: time = time(17)
+    start: LocalTime = time(8)
+    end: LocalTime = time(17)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -496,8 +505,8 @@ class Alerts(_Section):
 
     enabled: bool = False
     kinds: list[AlertKind] = list(typing.get_args(AlertKind))
-    quiet_from: time | None = None  # local time; both or neither
-    quiet_to: time | None = None
+    quiet_from: LocalTime | None = None  # local time; both or neither
+    quiet_to: LocalTime | None = None
     link: str = ""  # where a reader finds the marts or the run, at the end of each message
 
     @model_validator(mode="after")

@@ -195,7 +195,7 @@ def live_through(vendor: Vendor, specs: list[str], lost: float, nights: int, see
         for module, name, size in vendor.sizes:
             stack.enter_context(mock.patch.object(module, name, size))
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        server = stack.enter_context(vendor.serve(_world()))
+        server = stack.enter_context(vendor.serve(practice_world()))
         warehouse = vendor.warehouse(Path(folder) / "data")
         stack.callback(warehouse.close)
         stack.enter_context(line.held())
@@ -269,7 +269,8 @@ def _lived() -> World:
     return tiny_world()
 
 
-def _world() -> World:
+def practice_world() -> World:
+    """A company of one's own."""
     return copy.deepcopy(_lived())
 
 

@@ -123,6 +123,8 @@ def test_bounds_on_bytes_cells_and_expansion(tmp_path, monkeypatch):
     monkeypatch.setattr(sheet_files, "MAX_FILE_BYTES", 10)
     with pytest.raises(SheetError, match="more than the 10 allowed"):
         sheet_files.read_bytes(book)
+    with pytest.raises(SheetError, match="16385 columns"):
+        read_csv(b"a" + b",a" * 16_384)
     monkeypatch.setattr(sheet_files, "MAX_CELLS", 5)
     with pytest.raises(SheetError, match="more than 5 cells"):
         read_csv(b"a,b,c\n1,2,3\n")

@@ -78,6 +78,8 @@ def test_the_example_names_every_key():
         ("[company]\ncurrency = 'kronor'", "company.currency", "[A-Z]{3}"),
         ("[company]\nfiscal_year_start_month = 13", "company.fiscal_year_start_month", "12"),
         ("[company.business_hours]\nstart = '18:00'", "business_hours", "before end"),
+        ("[company.business_hours]\nstart = '08:00:00Z'", "business_hours.start", "without a zone"),
+        ("[alerts]\nquiet_from = '22:00+01:00'\nquiet_to = '07:00'", "alerts.quiet_from", "without a zone"),
         ("[company]\nexclude_deal_name_pattern = '('", "exclude_deal_name_pattern", "regular expression"),
         ("[freshness]\non_error = 'warn'", "freshness.on_error", "'flag'"),
         ("[freshness]\nwarn_hours = 0", "freshness.warn_hours", "greater than 0"),

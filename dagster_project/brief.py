@@ -38,6 +38,7 @@ def build_brief() -> dg.AssetsDefinition:
             settings = night.settings.brief
             source, folder = night.publish_to / "marts.duckdb", night.publish_to / "brief"
             written = page.write(source, folder, settings.languages, pdf=settings.pdf)
+            page.prune(folder)
         except Exception as error:  # noqa: BLE001 whatever breaks the page, the publication stands
             return _result(night, [], f"{type(error).__name__}: {error}", passed=False)
         return _result(night, [str(path) for path in written], "written")

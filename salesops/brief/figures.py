@@ -38,8 +38,9 @@ def _bookings(f: Facts, w: Words) -> Section:
     if not row:
         return tile | {"sub": w.text("nothing_known")}
     tile["big"] = w.money(row["won_value"])
+    sub = " ".join([f"{w.count(row['won_count'], 'deal')}.", *_usual_money(f, w, "bookings", with_week=True)])
     if row["target"] is None or row["attainment_rate"] is None:
-        return tile | {"lines": [w.text("target.none")], "sub": w.count(row["won_count"], "deal")}
+        return tile | {"lines": [w.text("target.none")], "sub": sub}
     share = w.text("target.share", p=w.percent(row["attainment_rate"]), t=w.money(row["target"]))
     lines = [share]
     if row["won_value"] >= row["target"]:
@@ -48,8 +49,18 @@ def _bookings(f: Facts, w: Words) -> Section:
         quarters = w.count(row["past_period_count"], "quarter")
         lines.append(w.text("target.pace", d=w.points(row["pace_gap"]), quarters=quarters))
     picture = charts.bullet(float(row["won_value"]), float(row["target"]), f"{tile['big']}; {share}")
-    return tile | {"lines": lines, "picture": picture, "sub": w.count(row["won_count"], "deal"),
-                   "chip": _noise_chip(f, w, "bookings")}  # fmt: skip
+    return tile | {"lines": lines, "picture": picture, "sub": sub, "chip": _noise_chip(f, w, "bookings")}
+
+
+def _usual_money(f: Facts, w: Words, metric: str, *, with_week: bool = False) -> list[str]:
+    """The middle half of the weeks before, and what it is to be compared with."""
+    row = next((row for row in f.rows("usual_money") if row["metric"] == metric), None)
+    if row is None or row["money_low"] is None:
+        return []
+    usual = w.text(
+        "created.usual", weeks=w.count(row["money_weeks"], "week"), r=w.moneys(row["money_low"], row["money_high"])
+    )
+    return [f"{w.text('bookings.week', v=w.money(row['money']))} {usual}" if with_week else usual]
 
 
 def _noise_chip(f: Facts, w: Words, metric: str) -> Section | None:
@@ -119,14 +130,9 @@ def _win_rate(f: Facts, w: Words) -> Section:
 
 
 def _created(f: Facts, w: Words) -> Section:
-    row, usual = f.first("created"), f.first("created_usual")
+    row = f.first("created")
     tile: Section = {"title": w.text("tile.created"), "query": "created"}
-    lines = []
-    if usual.get("week_count") and usual["low"] is not None:
-        text = w.text(
-            "created.usual", weeks=w.count(usual["week_count"], "week"), r=w.moneys(usual["low"], usual["high"])
-        )
-        lines.append(text)
+    lines = _usual_money(f, w, "pipeline_created")
     path, _ = _path(f, "pipeline_created", "money")
     tile |= {"chip": _noise_chip(f, w, "pipeline_created")}
     if not row:
@@ -139,15 +145,17 @@ def _created(f: Facts, w: Words) -> Section:
 
 
 def _response(f: Facts, w: Words) -> Section:
-    row, now = f.first("lead_response"), verdict_of(f, "response_within_sla")
+    row = f.first("lead_response")
     tile: Section = {"title": w.text("tile.response"), "query": "lead_response"}
     if not row:
         return tile | {"sub": w.text("nothing_known")}
-    big, is_stale = w.percent(row["value"]), now.get("verdict") == "stale"
+    big, is_stale = w.percent(row["known_value"]), row["verdict"] == "stale"
     path, band = _path(f, "response_within_sla")
     picture = charts.spark(path, f"{tile['title']}: {big}", band=None if is_stale else band, stale=is_stale)
-    due = {"x": w.of(row["met_count"], row["counted"]), "day": w.day(row["week_start"])}
-    sub = w.text("stale.no_trend") if is_stale else w.text("band" if band else "path26") if picture else ""
+    due = {"x": w.of(row["known_met_count"], row["known_counted"]), "day": w.day(row["known_week"])}
+    sub = w.text("band" if band else "path26") if picture else ""
+    if is_stale:
+        sub = f"{w.text('stale.since', since=w.day(row['stale_since']))} {w.text('stale.no_trend')}"
     return tile | {
         "big": big,
         "lines": [w.text("stale.last" if is_stale else "response.of", **due)],
@@ -239,7 +247,7 @@ def _trust(f: Facts, w: Words) -> list[str]:
 
 
 def _misses(f: Facts, w: Words) -> str:
-    values = [row["miss"] for row in f.rows("forecast_misses") if row["miss"] is not None]
+    values = [row["miss_rate"] for row in f.rows("forecast_misses")]
     if len(values) < 2:
         return ""
     low, high = (w.percent(v, sign=True) for v in (min(values), max(values)))
@@ -248,7 +256,7 @@ def _misses(f: Facts, w: Words) -> str:
 
 def pipeline(f: Facts, w: Words) -> Section:
     row, name = f.first("pipeline_change"), period(f)
-    section: Section = {"title": w.text("change.head", period=name), "rows": [], "empty": ""}
+    section: Section = {"title": w.text("change.head", period=name), "rows": [], "empty": "", "bulk": ""}
     if not row:
         return section | {"sub": w.text("change.none")}
     moves = [key for key in (*IN, *VALUE, *OUT) if row[key]]
@@ -262,21 +270,21 @@ def pipeline(f: Facts, w: Words) -> Section:
     margin = 0.06 * (high - low) or 1.0
     low, high = low - margin, high + margin
     groups = {key: i for i, keys in enumerate((IN, VALUE, OUT)) for key in keys}
-    lines = [
+    ends = [
         _change(
-            w, w.day(row["from_date"], weekday=True), row["opening"], among, (steps[0], steps[0], low, high), "total"
+            w, w.day(row[day], weekday=True), row[key], among, (float(row[key]), float(row[key]), low, high), "total"
         )
+        | {"count": w.number(row[f"{key}_count"])}
+        for key, day in (("opening", "from_date"), ("closing", "to_date"))
     ]
+    lines = ends[:1]
     for i, key in enumerate(moves):
         css = "ft" if key == "won" else "fd" if row[key] > 0 else "fl"
-        line = _change(w, w.label("change", key), row[key], among, (steps[i], steps[i + 1], low, high), css)
+        bar = (steps[i], steps[i + 1], low, high)
+        line = _change(w, w.label("change", key), row[key], among, bar, css) | {"count": w.number(row[f"{key}_count"])}
         line["is_first"] = i == 0 or groups[key] != groups[moves[i - 1]]
         lines.append(line)
-    last = float(row["closing"])
-    lines.append(
-        _change(w, w.day(row["to_date"], weekday=True), row["closing"], among, (last, last, low, high), "total")
-    )
-    lines[-1]["is_first"] = True
+    lines.append(ends[1] | {"is_first": True})
     totals = {"in": "came_in", "value": "revalued", "out": "left_it", "net": "net"}
     short = [row[column] for column in totals.values()]
     return section | {
@@ -294,7 +302,17 @@ def pipeline(f: Facts, w: Words) -> Section:
             for key, column in totals.items()
         ],
         "rounded": w.text("rounded"),
+        "bulk": _without_bulk(w, row),
     }
+
+
+def _without_bulk(w: Words, row: Row) -> str:
+    """The net change with and without the deals that were changed in one go."""
+    if not row["bulk_count"]:
+        return ""
+    amounts = {"net": row["net"], "bulk": row["bulk_net_change"], "rest": row["net_change_without_bulk"]}
+    said = {key: w.money(value, sign=True) for key, value in amounts.items()}
+    return w.text("change.bulk", deals=w.count(row["bulk_count"], "deal"), **said)
 
 
 def _change(w: Words, name: str, value: Any, among: Any, bar: tuple[float, float, float, float], css: str) -> Section:
@@ -352,6 +370,7 @@ def sellers(f: Facts, w: Words) -> Section:
     section: Section = {
         "title": w.text("sellers.head"),
         "rows": [],
+        "shine": [],
         "coach": [],
         "note": "",
         "sub": w.text("sellers.sub"),
@@ -360,15 +379,17 @@ def sellers(f: Facts, w: Words) -> Section:
         return section | {"sub": w.text("sellers.none")}
     top = max(max(row["shrunk_high"] or 0, row["expected_rate"] or 0) for row in rows) * 1.05
     for row in rows:
-        few = row["verdict"] == "too_few"
+        few = row["standing"] == "too_few"
         if row["shrunk_low"] is None:
             bar, bounds = "", ""
         else:
             dot = None if few else row["shrunk_rate"]
-            bar = charts.interval(row["shrunk_low"], row["shrunk_high"], dot, row["expected_rate"], top, row["verdict"])
+            bar = charts.interval(
+                row["shrunk_low"], row["shrunk_high"], dot, row["expected_rate"], top, row["standing"]
+            )
             bounds = w.percents(row["shrunk_low"], row["shrunk_high"])
         index = w.text("missing") if row["index_oe"] is None else w.number(row["index_oe"], 2)
-        stands_out = row["verdict"] in ("above", "below")
+        stands_out = row["standing"] in ("above", "below")
         section["rows"].append({
             "name": row["owner"] or w.text("missing"),
             "team": row["team"] or w.text("missing"),
@@ -377,24 +398,38 @@ def sellers(f: Facts, w: Words) -> Section:
             "bounds": bounds,
             "expected": "" if row["expected_rate"] is None else w.percent(row["expected_rate"]),
             "index": w.text("too_few") if few else index,
-            "mark": charts.mark("confirmed", is_gain=row["verdict"] == "above") if stands_out else "",
-            "says": w.text(f"seller.{row['verdict']}") if stands_out else "",
+            "mark": charts.mark("confirmed", is_gain=row["standing"] == "above") if stands_out else "",
+            "says": w.text(f"seller.{row['standing']}") if stands_out else "",
         })  # fmt: skip
-    if any(row["verdict"] == "too_few" for row in rows):
+    if any(row["standing"] == "too_few" for row in rows):
         section["note"] = w.text("few_note")
     if len(rows) == 1:
         section["note"] = w.text("sellers.one")
-    section["coach"] = [_coach(w, row) for row in f.rows("coaching")]
+    for key, query in (("shine", "strengths"), ("coach", "coaching")):
+        found = f.rows(query)
+        section[key] = [_coach(w, row) for row in found]
+        if found and found[0]["all_count"] > len(found):
+            section[key].append(w.text("watch.more", n=w.number(found[0]["all_count"])))
     return section
 
 
 def _coach(w: Words, row: Row) -> str:
     what = w.text("coach.win") if row["measure"] == "win" else f"{row['pipeline']}: {w.label('stage', row['stage'])}"
-    facts = {"owner": row["owner"], "what": what, "rate": w.percent(row["shrunk_rate"]),
-             "expected": w.percent(row["expected_rate"])}  # fmt: skip
+    if row["segment"] != "all":
+        what += f", {w.label('dimension', 'segment')} {row['segment']}"
+    said = w.text(
+        "coach.is",
+        owner=row["owner"] or w.text("missing"),
+        what=what,
+        of=f"{row['success_count']}/{row['decided_count']}",
+        r=w.percents(row["shrunk_low"], row["shrunk_high"]),
+        expected=w.percent(row["expected_rate"]),
+    )
+    if "teacher" not in row:
+        return said
     if row["teacher"] is None:
-        return w.text("coach.alone", **facts)
-    return w.text("coach.pair", teacher=row["teacher"], teacher_rate=w.percent(row["teacher_shrunk_rate"]), **facts)
+        return f"{said} {w.text('coach.alone')}"
+    return f"{said} {w.text('coach.pair', teacher=row['teacher'], rate=w.percent(row['teacher_shrunk_rate']))}"
 
 
 def hygiene(f: Facts, w: Words) -> Section:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -22,10 +23,15 @@ from salesops.publication import reading
 HERE = Path(__file__).parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PDF_SECONDS = 60
+KEPT_DATES = 60
+_PAGE = re.compile(r"(\d{4}-\d\d-\d\d)\.(?:sv|en)\.(?:html|pdf)")
 
 
 def write(published: Path, folder: Path, languages: Sequence[str] = LANGUAGES, *, pdf: bool = True) -> list[Path]:
-    """The brief of a publication in each language, as <date>.<language>.html (and .pdf). Existing ones are replaced."""
+    """The brief of a publication in each language, as <date>.<language>.html (and .pdf). Existing ones are replaced.
+
+    A page that is as it was keeps the PDF that it has. Gives the files that stand for the publication.
+    """
     with reading(published) as marts:
         facts = asking.ask(marts)
     folder.mkdir(parents=True, exist_ok=True)
@@ -33,13 +39,31 @@ def write(published: Path, folder: Path, languages: Sequence[str] = LANGUAGES, *
     for language in languages:
         words = Words(language, facts.first("publication")["currency"])
         path = folder / f"{facts.day}.{words.language}.html"
-        beside = path.with_name(f".{path.name}.next")
-        beside.write_text(render(facts, words))
-        beside.replace(path)
+        text = render(facts, words)
+        is_new = not path.exists() or path.read_text() != text
+        if is_new:
+            _pdf_of(path).unlink(missing_ok=True)  # it is of another page
+            beside = path.with_name(f".{path.name}.next")
+            beside.write_text(text)
+            beside.replace(path)
         written.append(path)
-        if pdf and (printed := print_pdf(path)):
+        if pdf and (printed := print_pdf(path) if is_new or not _pdf_of(path).exists() else _pdf_of(path)):
             written.append(printed)
     return written
+
+
+def prune(folder: Path, kept: int = KEPT_DATES) -> list[Path]:
+    """Takes away the pages of all but the newest dates; touches no file of another name. Gives what went."""
+    pages = {path: found[1] for path in folder.iterdir() if (found := _PAGE.fullmatch(path.name))}
+    newest = set(sorted(set(pages.values()))[-kept:])
+    gone = sorted(path for path, day in pages.items() if day not in newest)
+    for path in gone:
+        path.unlink()
+    return gone
+
+
+def _pdf_of(page: Path) -> Path:
+    return page.with_suffix(".pdf")
 
 
 def render(facts: Facts, words: Words) -> str:
@@ -103,8 +127,7 @@ def print_pdf(page: Path) -> Path | None:
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         return None
-    target = page.with_suffix(".pdf")
-    target.unlink(missing_ok=True)
+    target = _pdf_of(page)
     with tempfile.TemporaryDirectory(prefix="salesops-brief-") as profile:
         command = [
             *(

@@ -29,10 +29,9 @@ from kpi.forecast where dimension = 'company' and is_chosen order by as_of_date 
     "forecast_path": """select as_of_date, won_value, predicted, low_80, high_80
 from kpi.forecast
 where dimension = 'company' and is_chosen and period_start = date '{quarter}' order by as_of_date""",
-    "forecast_misses": """select period_start, predicted, actual_value,
-    cast(predicted / nullif(actual_value, 0) - 1 as double) as miss
+    "forecast_misses": """select period_start, predicted, actual_value, miss_rate
 from kpi.forecast
-where dimension = 'company' and is_chosen and actual_value > 0
+where dimension = 'company' and is_chosen and miss_rate is not null
     and weeks_to_end = (select arg_max(weeks_to_end, as_of_date) from kpi.forecast)
 order by period_start""",
     "forecast_accuracy": """select origin_count, period_count, wape, bias, coverage_80, best_baseline_wape
@@ -60,14 +59,14 @@ where period_grain = 'quarter' and period_start = date '{quarter}' and dimension
     "created": """select created_count, created_value, is_provisional
 from kpi.pipeline_created
 where period_grain = 'week' and period_start = date '{week}' and dimension = 'company'""",
-    "created_usual": """select quantile_cont(money, 0.25) as low, quantile_cont(money, 0.75) as high,
-    count(*) as week_count
+    "usual_money": """select metric, money, money_low, money_high, money_weeks
 from kpi.signals
-where metric = 'pipeline_created' and dimension = 'company'
-    and week_start between date '{week}' - 182 and date '{week}' - 7""",
-    "lead_response": """select week_start, counted, cast(money as bigint) as met_count, value
+where metric in ('bookings', 'pipeline_created') and dimension = 'company' and part = 'all'
+    and week_start = date '{week}'""",
+    "lead_response": """select known_week, known_counted, cast(known_money as bigint) as known_met_count, known_value,
+    verdict, stale_since
 from kpi.signals
-where metric = 'response_within_sla' and dimension = 'company' and counted > 0 and verdict <> 'stale'
+where metric = 'response_within_sla' and dimension = 'company' and known_week is not null
 order by week_start desc limit 1""",
     "signals": f"""select metric, week_start, counted, value, money, usual, usual_low, usual_high, verdict, reason,
     since_week, series_count, abs(z) as distance,
@@ -98,6 +97,10 @@ left join kpi.signal_causes as named
 where parts.kind = 'mix_and_rate' and parts.week_start = (select max(week_start) from kpi.signals)
     and parts.dimension in ('company', named.dimension)
 order by parts.metric, parts.dimension = 'company', parts.member""",
+    "signal_factors": """select metric, kind, value_before, value_since, effect
+from kpi.signal_causes
+where step = 'factor' and week_start = (select max(week_start) from kpi.signals)
+order by metric, kind = 'size', kind""",
     "watched": """select metric, part, dimension, member, counted, value, usual,
     (select count(*) from kpi.signals where verdict = 'watch'
         and week_start = (select max(week_start) from kpi.signals)) as watch_count
@@ -111,10 +114,10 @@ from kpi.bulk_edits where changed_date >= date '{week}' order by deal_count desc
     restored,
     increased, -decreased as decreased, fx, -won as won, -lost as lost, -pushed_out as pushed_out,
     -pulled_out as pulled_out, -merged as merged, -removed as removed, -transferred_out as transferred_out, closing,
-    created + pulled_in + pushed_in + reopened + transferred_in + restored as came_in,
-    increased - decreased + fx as revalued,
-    -(won + lost + pushed_out + pulled_out + merged + removed + transferred_out) as left_it,
-    closing - opening as net
+    opening_count, created_count, pulled_in_count, pushed_in_count, reopened_count, transferred_in_count,
+    restored_count, increased_count, decreased_count, fx_count, won_count, lost_count, pushed_out_count,
+    pulled_out_count, merged_count, removed_count, transferred_out_count, closing_count,
+    came_in, revalued, -went_out as left_it, net_change as net, bulk_count, bulk_net_change, net_change_without_bulk
 from kpi.pipeline_change
 where period_grain = 'week' and to_date = date '{monday}' and window_start = date '{quarter}'
     and dimension = 'company' and close_window = 'current_quarter'""",
@@ -137,16 +140,18 @@ from (
     order by lost.place limit 5
 )""",
     "sellers": """select owners.team, owner, success_count, decided_count, expected_count, index_oe, expected_rate,
-    shrunk_rate, shrunk_low, shrunk_high, is_new_starter,
-    case when decided_count < 10 then 'too_few' when p_above_team > 0.975 then 'above'
-        when p_above_team < 0.025 then 'below' else 'within_noise' end as verdict
+    shrunk_rate, shrunk_low, shrunk_high, is_new_starter, standing
 from kpi.seller_index left join pipeline.owners using (owner_key)
 where scope = 'trailing_4_quarters' and measure = 'win'
 order by owners.team nulls last, owner""",
-    "coaching": """select team, owner, measure, pipeline, stage, success_count, decided_count, expected_rate,
-    shrunk_rate, teacher, teacher_shrunk_rate, teacher_expected_rate
-from kpi.coaching where scope = 'trailing_4_quarters'
-order by team nulls last, owner, measure, pipeline, stage limit 6""",
+    "strengths": """select team, owner, measure, pipeline, stage, segment, success_count, decided_count, expected_rate,
+    shrunk_rate, shrunk_low, shrunk_high, count(*) over () as all_count
+from kpi.coaching where scope = 'trailing_4_quarters' and standing = 'above'
+order by team nulls last, owner, measure desc, pipeline, stage, segment <> 'all', segment limit 6""",
+    "coaching": """select team, owner, measure, pipeline, stage, segment, success_count, decided_count, expected_rate,
+    shrunk_rate, shrunk_low, shrunk_high, teacher, teacher_shrunk_rate, count(*) over () as all_count
+from kpi.coaching where scope = 'trailing_4_quarters' and standing = 'below'
+order by team nulls last, owner, measure desc, pipeline, stage, segment <> 'all', segment limit 6""",
     "hygiene": """select team, owner, count(*) as deal_count, sum(value) as value,
     count(*) filter (where has_step) as step_count, count(*) filter (where has_date) as date_count,
     count(*) filter (where has_field) as field_count, grouping(owner) = 1 as is_total

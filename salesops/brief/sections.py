@@ -281,9 +281,12 @@ def _shift(f: Facts, w: Words, row: Row) -> Section:
     since = next((i for i, p in enumerate(path) if p["week_start"] >= row["since_week"]), len(path))
     parts, company = [], next((s for s in _splits(f, metric) if s["dimension"] == "company"), None)
     texts = {"before": "", "since": "", "first": w.week(path[0]["week_start"]), "last": w.week(path[-1]["week_start"])}
-    if company and metric in SHARES:
+    caption = w.text("split.logs")
+    if company and metric not in MONEY:
         parts = [s for s in _splits(f, metric) if s["dimension"] != "company"] + [company]
+    if company and metric in SHARES:
         texts |= {"before": w.percent(company["value_before"]), "since": w.percent(company["value_since"])}
+        caption = w.text("split.caption", before=texts["before"], since=texts["since"])
     label = w.text("signals.aria", metric=w.label("metric", metric), weeks=w.count(len(path), "week"))
     facts = {"week": w.week(row["since_week"]), "weeks": w.count(row["since_weeks"], "week")}
     return {
@@ -292,7 +295,8 @@ def _shift(f: Facts, w: Words, row: Row) -> Section:
         "chart": charts.shift(weeks, since, texts, label),
         "sits": sits(f, w, metric),
         "text": w.text("signals.lasting", series=w.count(row["series_count"], "series"), **facts),
-        "caption": w.text("split.caption", **{k: texts[k] for k in ("before", "since")}) if parts else "",
+        "factors": _factors(f, w, metric),
+        "caption": caption if parts else "",
         "parts": [
             {
                 "name": w.text("total") if p is company else w.label("member", p["member"]),
@@ -300,5 +304,34 @@ def _shift(f: Facts, w: Words, row: Row) -> Section:
                 "cells": [w.points_bare(p[k]) for k in ("mix_effect", "rate_effect", "effect")],
             }
             for p in parts
+        ],
+    }
+
+
+def _factors(f: Facts, w: Words, metric: str) -> Section | None:
+    """S7: how many, which share of them won, how large; their effects sum to the change per usual week."""
+    rows = [row for row in f.rows("signal_factors") if row["metric"] == metric]
+    if not rows:
+        return None
+    effects = [row["effect"] for row in rows]
+
+    def shown(kind: str, value: float) -> str:
+        if kind == "win_rate":
+            return w.percent(value)
+        return w.money(value) if kind == "size" else w.number(value, 1)
+
+    return {
+        "caption": w.text("split.factors"),
+        "unit": w.text("split.effect", unit=w.money_unit(effects)),
+        "rows": [
+            {
+                "name": w.text(f"factor.{row['kind']}"),
+                "cells": [
+                    shown(row["kind"], row["value_before"]),
+                    shown(row["kind"], row["value_since"]),
+                    w.money_bare(row["effect"], effects, sign=True),
+                ],
+            }
+            for row in rows
         ],
     }

@@ -17,7 +17,7 @@ from salesops.layout import DataDirectory
 from salesops.night import ROOT
 from tests.conftest import parsed_once
 
-GROUPS = {"raw", "staging", "crm", "matching", "pipeline", "rules", "forecasts", "signals", "kpi", "publish"}
+GROUPS = {"raw", "staging", "crm", "matching", "pipeline", "rules", "forecasts", "sellers", "signals", "kpi", "publish"}
 
 pytestmark = pytest.mark.dbt
 

@@ -90,7 +90,7 @@ def test_the_schedule_is_on_in_the_companys_zone(page):
 def test_the_lineage_is_grouped_by_layer(page):
     answer, _, _ = page
     groups = {node["groupName"] for node in answer["assetNodes"]}
-    layers = {"raw", "staging", "crm", "matching", "pipeline", "rules", "forecasts", "signals", "kpi"}
+    layers = {"raw", "staging", "crm", "matching", "pipeline", "rules", "forecasts", "sellers", "signals", "kpi"}
     assert groups == layers | {"publish"}
     assert [node["assetKey"] for node in answer["assetNodes"] if not node["description"]] == []
 

@@ -22,8 +22,9 @@ LAYERS = {  # a model of the layer may read these schemas and no other
     "pipeline": {"staging", "crm", "matching", "pipeline"},
     "rules": {"pipeline", "kpi", "rules"},  # working tables of the CRM rules
     "forecasts": {"pipeline", "kpi", "forecasts"},  # what the forecast is made from
+    "sellers": {"pipeline", "kpi"},  # a seller's rates against the others', which two marts read
     "signals": {"pipeline", "kpi", "meta", "signals"},  # series, and what the early-trend engine says of them
-    "kpi": {"pipeline", "kpi", "rules", "forecasts", "signals"},
+    "kpi": {"pipeline", "kpi", "rules", "forecasts", "sellers", "signals"},
     "meta": {"raw", "crm", "pipeline", "meta"},
 }
 FORBIDDEN_IMPORTS = {

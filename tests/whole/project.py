@@ -209,7 +209,7 @@ class Project:
         connection.execute(f"copy from database empty to warehouse; detach empty; attach '{marts}' as marts")
         connection.execute(
             "create schema warehouse.crm; create schema warehouse.matching; create schema warehouse.rules; "
-            "create schema warehouse.forecasts; create schema warehouse.signals"
+            "create schema warehouse.forecasts; create schema warehouse.sellers; create schema warehouse.signals"
         )
         for schema in ("pipeline", "kpi", "meta"):
             connection.execute(f"create schema marts.{schema}")

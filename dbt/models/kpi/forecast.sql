@@ -24,6 +24,7 @@ select
     {{ to_money('open_value') }} as open_value,
     {{ to_money('new_value') }} as new_value,
     {{ to_money('actual_value') }} as actual_value,
+    cast(round((predicted / nullif(actual_value, 0) - 1) * 1e6) / 1e6 as double) as miss_rate,
     {{ to_money('target') }} as target,
     cast(round(chance_of_target * 1e6) / 1e6 as double) as chance_of_target,
     cast(compared_date as date) as compared_date,

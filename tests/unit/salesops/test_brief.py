@@ -107,7 +107,8 @@ def tell_usual(marts: Marts, *, target: int | None = 24_000_000, hostile: str = 
     for n in range(3):
         marts.add("kpi.forecast", as_of_date=date(2026, 8, 17) - timedelta(days=91 * n), **COMPANY, method="hazard",
                   period_start=date(2026, 7, 1) - timedelta(days=92 * n), weeks_to_end=6, is_chosen=True,
-                  predicted=18_000_000 + n * 2_000_000, actual_value=19_000_000)  # fmt: skip
+                  predicted=18_000_000 + n * 2_000_000, actual_value=19_000_000,
+                  miss_rate=(18_000_000 + n * 2_000_000) / 19_000_000 - 1)  # fmt: skip
     marts.add("kpi.forecast_accuracy", **COMPANY, method="chosen", origin_count=78, period_count=6, wape=0.0804,
               bias=-0.0042, coverage_80=0.8205, best_baseline_wape=0.1411)  # fmt: skip
     quarter = {"period_grain": "quarter", "period_start": QUARTER, **COMPANY}
@@ -151,7 +152,9 @@ def tell_signals(marts: Marts) -> None:
                       usual_low=0.3, usual_high=0.8, z=-1.25, verdict=verdict if is_last else "within_noise",
                       reason=reason if is_last else None, since_week=since if is_shifted else None,
                       is_alarm=verdict == "confirmed" and week == date(2026, 11, 2), direction="worse",
-                      series_count=148)  # fmt: skip
+                      series_count=148, known_week=min(week, date(2026, 11, 2)), known_counted=35, known_value=0.5143,
+                      known_money=18, stale_since=WEEK if is_last and verdict == "stale" else None,
+                      money_low=3_111_000, money_high=4_222_000, money_weeks=26)  # fmt: skip
     marts.add("kpi.signals", metric="stage_conversion", part="Sales > Proposal", dimension="team", member_key="south",
               member="South", week_start=WEEK, counted=12, value=0.25, usual=0.5512, q_value=0.02, verdict="watch",
               is_alarm=False, series_count=148)  # fmt: skip
@@ -175,6 +178,10 @@ def tell_change(marts: Marts) -> None:
         "merged": 200_000, "removed": 100_000, "transferred_in": 0, "restored": 0, "pulled_out": 0,
         "transferred_out": 0,
     }  # fmt: skip
+    moves |= {f"{key}_count": i if moves[key] else 0 for i, key in enumerate(moves, start=2)}
+    moves |= {"opening_count": 361, "closing_count": 342, "came_in": 5_100_000, "revalued": -600_000,
+              "went_out": 9_100_000, "net_change": -4_600_000, "bulk_count": 21, "bulk_net_change": -3_300_000,
+              "net_change_without_bulk": -1_300_000}  # fmt: skip
     marts.add("kpi.pipeline_change", period_grain="week", from_date=WEEK, to_date=MONDAY, window_start=QUARTER,
               window_end=END, close_window="current_quarter", **COMPANY, opening=31_400_000, closing=26_800_000,
               **moves)  # fmt: skip
@@ -199,10 +206,16 @@ def tell_people(marts: Marts, hostile: str, sellers: int = 3) -> None:
         marts.add("kpi.seller_index", scope="trailing_4_quarters", measure="win", pipeline="all", stage="all",
                   owner_key=key, owner=name, success_count=(11, 24, 3)[i], decided_count=(74, 67, 7)[i],
                   expected_count=20.5, index_oe=(0.44, 1.131, 0.9)[i], expected_rate=0.3404, shrunk_rate=0.2202,
-                  shrunk_low=0.1501, shrunk_high=0.2988, p_above_team=(0.01, 0.6, 0.5)[i])  # fmt: skip
-    marts.add("kpi.coaching", scope="trailing_4_quarters", measure="win", pipeline="all", stage="all", owner_key="o0",
-              owner="Alfa", team="South", success_count=11, decided_count=74, expected_rate=0.3404, shrunk_rate=0.2202,
-              teacher="Bravo", teacher_shrunk_rate=0.5512)  # fmt: skip
+                  shrunk_low=0.1501, shrunk_high=0.2988, p_above_team=(0.01, 0.6, 0.5)[i],
+                  standing=("below", "within_noise", "too_few")[i])  # fmt: skip
+    for owner, segment, standing, more in (
+        ("Alfa", "all", "below", {"success_count": 11, "decided_count": 74, "teacher": "Bravo",
+                                  "teacher_shrunk_rate": 0.5512}),
+        ("Bravo", "11-50", "above", {"success_count": 19, "decided_count": 31}),
+    ):  # fmt: skip
+        marts.add("kpi.coaching", scope="trailing_4_quarters", measure="win", pipeline="all", stage="all",
+                  segment=segment, owner_key=owner, owner=owner, team="South", standing=standing,
+                  expected_rate=0.3404, shrunk_rate=0.2202, shrunk_low=0.1422, shrunk_high=0.3017, **more)  # fmt: skip
     for i, (rule, what) in enumerate((("R02", LABELS["rule"]["R02"][0]), ("R99", "Ask the board"))):
         marts.add("kpi.hygiene_worklist", worklist_key=str(i), thing="deal", thing_key=f"d{i}", rule_id=rule,
                   title="", severity="error", owner="Alfa", team="South", name=hostile, what_to_do=what,
@@ -398,7 +411,9 @@ def test_the_usual_page_says_what_the_verdicts_say(usual):
     assert "38.0% against 51.4% before (84 counted since). It sits in team South." in en
     assert "Bookings looks different since week 41" in en and "Bookings is worse" not in en
     assert "hubspot" not in en and "no new data since Thu 12 Nov 02:10" in en.replace("HubSpot: ", "")
-    assert "Last known: " in en and "No trend and no alarm until the source is back." in en
+    assert "Last known: 18 of 35 due, week of 2 Nov" in en
+    assert "Stale since 9 Nov. No trend and no alarm until the source is back." in en
+    assert "Middle half of the 26 weeks before: SEK\u00a03.1–4.2m." in en
     sv = visible(usual[1]["sv"])
     assert "Q4 pekar mot 22,4\u00a0mkr, målet är 24,0\u00a0mkr" in sv
     assert "Det finns hos team South." in sv and "Förlorat" in sv
@@ -410,10 +425,15 @@ def test_sellers_are_listed_by_team_and_name_and_few_decided_have_no_index(usual
     assert re.findall(r'<th scope="row">(\w+)', table) == ["Bravo", "Charlie", "Alfa"]
     assert table.count("too few") == 1
     assert "below what the mix predicts" in table
+    said = html.unescape(table)
+    assert "Bravo in winning, segment 11-50: 19/31, 95% 14.2–30.2% where 34.0% is expected." in said
+    assert "Alfa in winning: 11/74, 95% 14.2–30.2% where 34.0% is expected. Bravo is at 55.1%." in said
 
 
 def test_parts_are_rounded_one_by_one_and_never_adjusted(usual):
     text = visible(usual[1]["en"])
+    assert "21 deals of these were changed in one go: net SEK\u00a0\u22124.6m with them" in text
+    assert "SEK\u00a0\u22121.3m without; they moved SEK\u00a0\u22123.3m." in text
     for part in ("+3.2", "+1.1", "\u22124.2", "\u22121.7", "+5.1", "\u22120.6", "\u22129.1", "\u22124.6"):
         assert part in text
     assert "Rounded: parts may differ" in text
@@ -461,6 +481,33 @@ def test_one_seller_all_open_and_a_constant_metric_stand(made):
     assert "One seller: there is nobody to compare with." in en
     assert "0 decided" in en and "not defined" in en
     assert "Nothing has changed beyond usual variation; 1 series checked." in en
+
+
+def test_shifts_of_bookings_and_of_the_cycle_show_their_exact_splits(made):
+    def tell(marts: Marts) -> None:
+        since = date(2026, 10, 5)
+        shift = {"week_start": WEEK, "since_week": since}
+        for metric in ("bookings", "sales_cycle"):
+            for i in range(8):
+                marts.add("kpi.signals", metric=metric, part="all", **COMPANY, week_start=WEEK - timedelta(weeks=i),
+                          counted=9, value=21.5, money=2_000_000, usual=30.5, usual_low=20.5, usual_high=40.5,
+                          verdict="confirmed", since_week=since, is_alarm=i == 3, series_count=20)  # fmt: skip
+        for kind, before, after, effect in (
+            ("decided", 12.0, 9.5, -300_000), ("win_rate", 0.4, 0.31, -512_000), ("size", 410_000, 480_000, 212_000)
+        ):  # fmt: skip
+            marts.add("kpi.signal_causes", metric="bookings", **shift, step="factor", kind=kind, **COMPANY,
+                      value_before=before, value_since=after, effect=effect)  # fmt: skip
+        marts.add("kpi.signal_causes", metric="sales_cycle", **shift, place=1, step="sales_cycle", kind="rate",
+                  dimension="team", member_key="south", member="South")  # fmt: skip
+        for dimension, member, mix, own in (("team", "South", 0.0121, 0.2334), ("company", "all", 0.0121, 0.2334)):
+            marts.add("kpi.signal_causes", metric="sales_cycle", **shift, step="split", kind="mix_and_rate",
+                      dimension=dimension, member_key=member, member=member, value_before=3.4, value_since=3.64,
+                      mix_effect=mix, rate_effect=own, effect=mix + own)  # fmt: skip
+
+    en = re.sub(r"\s+", " ", visible(made(tell)["en"]))
+    assert "Split exactly into factors, per usual week" in en
+    assert "Decided deals 12.0 9.5 \u2212300 Win rate 40.0% 31.0% \u2212512 Deal size SEK 410k SEK 480k +212" in en
+    assert "Split exactly, in hundredths of a logarithm" in en and "South +1.21 +23.34 +24.55" in en
 
 
 def test_when_every_source_is_stale_that_is_the_headline(made):
@@ -517,6 +564,39 @@ def test_a_browser_that_fails_leaves_the_page(contracts, tmp_path, monkeypatch):
     assert [path.suffix for path in page.write(marts.path, tmp_path / "out")] == [".html", ".html"]
 
 
+def test_a_page_is_printed_once_and_again_when_it_changes(contracts, tmp_path, monkeypatch):
+    marts = Marts(contracts, tmp_path / "marts.duckdb")
+    marts.publish()
+    browser = tmp_path / "bin" / "chromium"
+    browser.parent.mkdir()
+    browser.write_text(
+        f'#!/bin/sh\necho x >>{tmp_path}/calls\nfor a; do case $a in --print-to-pdf=*) : >"${{a#*=}}";; esac; done\n'
+    )
+    browser.chmod(0o755)
+    monkeypatch.setenv("PATH", str(browser.parent))
+    files = page.write(marts.path, tmp_path / "out", ["en"])
+    assert [path.suffix for path in files] == [".html", ".pdf"]
+    assert page.write(marts.path, tmp_path / "out", ["en"]) == files
+    assert (tmp_path / "calls").read_text() == "x\n"
+    files[0].write_text("another night's")
+    page.write(marts.path, tmp_path / "out", ["en"])
+    assert (tmp_path / "calls").read_text() == "x\nx\n"
+    files[0].write_text("another night's")
+    assert page.write(marts.path, tmp_path / "out", ["en"], pdf=False) == files[:1]
+    assert not files[1].exists()  # it was of another page
+
+
+def test_only_pages_of_old_dates_go(tmp_path):
+    names = [f"2026-01-0{day}.{language}.html" for day in (1, 2, 3) for language in ("sv", "en")]
+    others = ["notes.html", "2026-01-01.sv.html.bak", "2026-01-01.de.html"]
+    for name in [*names, *others, "2026-01-01.en.pdf"]:
+        (tmp_path / name).write_text("")
+    gone = page.prune(tmp_path, 2)
+    assert [path.name for path in gone] == ["2026-01-01.en.html", "2026-01-01.en.pdf", "2026-01-01.sv.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*names[2:], *others])
+    assert page.prune(tmp_path, 2) == []
+
+
 @pytest.mark.parametrize("is_broken", [False, True])
 def test_the_night_writes_it_and_a_page_that_breaks_takes_nothing_back(contracts, tmp_path, monkeypatch, is_broken):
     import dagster as dg
@@ -530,10 +610,15 @@ def test_the_night_writes_it_and_a_page_that_breaks_takes_nothing_back(contracts
     before = marts.publish().read_bytes()
     monkeypatch.setenv("PATH", "")  # no Chromium
     night = Night(Settings(), DataDirectory(tmp_path), Clock(), AS_OF, AS_OF, None, published, "", "")
+    for day in range(page.KEPT_DATES):
+        (published / "brief").mkdir(exist_ok=True)
+        (published / "brief" / f"{date(2025, 1, 1) + timedelta(days=day)}.en.html").write_text("")
     done = dg.materialize([build_brief()], resources={"night": night}, raise_on_error=False)
     assert done.success
     (check,) = done.get_asset_check_evaluations()
     assert check.passed is not is_broken and not check.blocking
     assert [row.state for row in night.checks] == ["failed" if is_broken else "passed"]
-    assert len(list(published.rglob("*.html"))) == (0 if is_broken else 2)
+    pages = sorted(path.name for path in published.rglob("*.html"))
+    assert len(pages) == page.KEPT_DATES + (0 if is_broken else 1)  # a new date in two languages for the oldest
+    assert ("2026-11-16.sv.html" in pages) is not is_broken and ("2025-01-01.en.html" in pages) is is_broken
     assert (published / "marts.duckdb").read_bytes() == before

@@ -8,6 +8,7 @@ import dagster as dg
 
 from dagster_project.brief import build_brief
 from dagster_project.checks import build_checks
+from dagster_project.dead_runs import build_dead_runs_sensor
 from dagster_project.ingest import build_ingest
 from dagster_project.publish import build_publish
 from dagster_project.resources import night_resource
@@ -42,7 +43,7 @@ def build_defs(night: Night | None = None) -> dg.Definitions:
         asset_checks=[build_checks(settings)],
         jobs=[job],
         schedules=[build_schedule(job, settings)],
-        sensors=[build_sensor(settings)],
+        sensors=[build_sensor(settings), build_dead_runs_sensor()],
         resources={"night": night_resource(night)},
         executor=dg.in_process_executor,
     )

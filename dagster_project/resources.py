@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import dagster as dg
 
+from dagster_project import dead_runs
 from salesops import alerts
 from salesops import night as nights
 from salesops.erasure import forget
@@ -24,6 +25,8 @@ def night_resource(night: nights.Night | None = None) -> dg.ResourceDefinition:
             with alerts.told_if_refused():
                 opened = stack.enter_context(nights.opened(os.environ))
             nights.set_environment(opened.data)
+            if context.instance is not None and context.run is not None:
+                dead_runs.bury(context.instance, context.run.run_id)
             try:
                 yield opened
             finally:

@@ -24,7 +24,18 @@ from ingestion.hubspot_reader import Known, ObjectReader, read_pages
 from ingestion.hubspot_streams import ACCOUNT_INFO, REQUIRED, SCOPES, SMALL_LISTS, SOURCE, STREAMS, SmallList, Stream
 from ingestion.landing import Batch, ObjectResult, Spool, prepare
 from ingestion.objects import find
-from ingestion.reads import Connect, ProbeResult, Read, ReadObject, is_due, land_or_record, living_ids, metered
+from ingestion.reads import (
+    AHEAD,
+    Connect,
+    ProbeResult,
+    Read,
+    ReadObject,
+    believable,
+    is_due,
+    land_or_record,
+    living_ids,
+    metered,
+)
 from ingestion.session import (
     CredentialsError,
     MissingScopeError,
@@ -256,6 +267,7 @@ def _load_known(open_connection: Connect, source: HubSpotSource, now: datetime) 
         state = {row[0]: row[1:] for row in rows}
         for stream in source.streams:
             entry = known[stream.name] = _known_of(*state.get(stream.name, (None, None)))
+            entry.watermark = believable(entry.watermark, now)
             if entry.watermark is not None:
                 _load_ids(connection, stream, entry, now)
     return known
@@ -297,7 +309,7 @@ def _scan_is_due(stream: Stream, known: Known, now: datetime) -> bool:
 
 def _links_are_due(stream: Stream, known: Known, now: datetime) -> bool:
     last = known.links_read_at
-    return bool(stream.links) and (last is None or now - last >= ALL_LINKS_EVERY)
+    return bool(stream.links) and (last is None or now - last >= ALL_LINKS_EVERY or last - now > AHEAD)
 
 
 def _configured(stream: Stream, id_scan: Mapping[str, str], extra: Mapping[str, Sequence[str]]) -> Stream:

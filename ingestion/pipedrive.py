@@ -24,7 +24,7 @@ import orjson
 from ingestion.landing import Batch, ObjectResult, prepare
 from ingestion.objects import find
 from ingestion.pipedrive_reader import FORM, SOURCE, TRACKED, TokenBudget, Walker, changelog_entries, participants_page
-from ingestion.reads import Connect, ProbeResult, Read, is_due, land_or_record, living_ids, metered
+from ingestion.reads import Connect, ProbeResult, Read, believable, is_due, land_or_record, living_ids, metered
 from ingestion.session import (
     CredentialsError,
     Meter,
@@ -370,7 +370,7 @@ def _load_known(
             [SOURCE],
         ).fetchall():
             held = json.loads(cursor)
-            watermark = datetime.fromisoformat(held["watermark"])
+            watermark = believable(datetime.fromisoformat(held["watermark"]), now)
             known[name] = Known(watermark, scanned_at, [str(key) for key in held.get("owed", [])])
             if name in source.id_scan and is_due(scanned_at, now, source.id_scan[name]):
                 known[name].live = living_ids(connection, find(SOURCE, name))

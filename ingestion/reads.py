@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -19,6 +19,8 @@ from ingestion.objects import RawObject
 from ingestion.session import Meter, SourceSession
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # before the first record of any of these vendors' accounts
+AHEAD = timedelta(hours=1)
 ReadObject = Callable[[], Batch]
 Judge = Callable[[str, Exception], tuple[str, str]]  # (object, error) -> (state, reason); "absent": not in this account
 
@@ -92,6 +94,13 @@ def living_ids(connection: duckdb.DuckDBPyConnection, entry: RawObject) -> set[s
     return {row[0] for row in rows}
 
 
+def believable(watermark: datetime | None, now: datetime) -> datetime | None:
+    """The watermark, or one of long ago where it lies ahead: a night on a wrong clock left it, and what it passed over
+    is read again. What is known already is not appended."""
+    return LONG_AGO if watermark is not None and watermark - now > AHEAD else watermark
+
+
 def is_due(last: datetime | None, now: datetime, every: str) -> bool:
-    """`nightly` always; `weekly` when a week (less an hour, so that a late start does not cost a day) has passed."""
-    return every == "nightly" or last is None or now - last >= timedelta(days=7, hours=-1)
+    """`nightly` always; `weekly` when a week (less an hour, so that a late start does not cost a day) has passed, or
+    when the last time lies ahead: a wrong clock said it."""
+    return every == "nightly" or last is None or now - last >= timedelta(days=7, hours=-1) or last - now > AHEAD

@@ -22,7 +22,17 @@ from typing import Any
 from ingestion.landing import Batch, ObjectResult, Spool, prepare
 from ingestion.landing_tables import HISTORY, SNAPSHOTS
 from ingestion.objects import find
-from ingestion.reads import Connect, ProbeResult, Read, ReadObject, is_due, land_or_record, living_ids, metered
+from ingestion.reads import (
+    Connect,
+    ProbeResult,
+    Read,
+    ReadObject,
+    believable,
+    is_due,
+    land_or_record,
+    living_ids,
+    metered,
+)
 from ingestion.salesforce_client import JobFailedError, Login, OrgClient
 from ingestion.session import (
     PAGE_ATTEMPTS,
@@ -449,7 +459,7 @@ def _load_known(open_connection: Connect, source: SalesforceSource, now: datetim
             cursor, scanned = state.get(stream.name, (None, None))
             held = json.loads(cursor) if cursor else {}
             at = datetime.fromisoformat(held["watermark"]) if held else None
-            entry = known[stream.name] = Known(at, held.get("fields", ""), scanned)
+            entry = known[stream.name] = Known(believable(at, now), held.get("fields", ""), scanned)
             if at is not None and not stream.is_small and is_due(scanned, now, source.id_scan[stream.name]):
                 entry.live = living_ids(connection, find(SOURCE, stream.name))
     return known

@@ -152,6 +152,7 @@ class SourceSession:
         self._auth: _BearerToken | _NoToken = _NoToken()
         if token is not None:
             self._auth = _BearerToken(_checked_token(token, token_name), self._origin, token_header)
+        self.date: str | None = None  # the source's own clock, as its last answer told it
         self._watch = watch  # is shown the headers of every answer: vendors say there what is left of a budget
         self._renew = renew  # gives a new token when one expires in the middle of a read
         self._renewing = threading.Lock()
@@ -367,6 +368,7 @@ class SourceSession:
             raise BrokenPage(f"answer broke off ({type(error).__name__})") from None
         finally:
             answer.close()
+        self.date = answer.headers.get("Date")
         if self._watch is not None:
             self._watch(answer.headers)
         meter.bytes += len(body)

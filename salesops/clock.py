@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+# goes on while the machine sleeps, where the system has such a clock
+_TICKS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Real time plus an offset: a practice company that was told to live ahead takes its clock along."""
+    """Real time plus an offset: a practice company that was told to live ahead takes its clock along.
+
+    The wall clock is read once. From then on seconds are counted, so that a clock that is set in the middle of a night
+    moves no cursor and no instant of it.
+    """
 
     offset: timedelta = timedelta(0)
+    _began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _ticks: float = field(default_factory=lambda: time.clock_gettime(_TICKS))
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.offset
+        return self._began + timedelta(seconds=time.clock_gettime(_TICKS) - self._ticks) + self.offset
 
     @classmethod
     def at_least(cls, instant: datetime) -> Clock:

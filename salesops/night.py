@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from salesops.publication import Publication
 
+CLOCKS_APART = timedelta(minutes=10)  # less than any reader's lookback
 A_MOMENT = timedelta(minutes=1)  # less than the reader's lookback: what happened then is read tonight
 ROOT = Path(__file__).resolve().parent.parent
 DBT = ROOT / "dbt"
@@ -286,6 +288,7 @@ def run(night: Night) -> Outcome:
     set_environment(night.data)
     import dagster as dg
 
+    from dagster_project import dead_runs
     from dagster_project.definitions import build_defs
     from dagster_project.storage import held_open
 
@@ -295,6 +298,7 @@ def run(night: Night) -> Outcome:
         return Outcome(False, [str(failure.description)], 1)
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with held_open(), dg.DagsterInstance.get() as instance:
+        dead_runs.bury(instance)
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=quiet)
     succeeded = {event.step_key for event in result.all_events if event.event_type_value == "STEP_SUCCESS"}
     published = "publish" in succeeded and night.publication is not None
@@ -415,6 +419,7 @@ def _refuse_bad_token(base_url: str, token: str) -> None:
     try:
         session = SourceSession(base_url, token, token_name=config.TOKEN_VARIABLE, attempts=2)
         session.get("/crm/v3/owners/", {"limit": "1"})
+        _refuse_wrong_clock("HubSpot", session.date)
     except CredentialsError as error:
         raise ConfigError(f"{config.TOKEN_VARIABLE}: {error}") from None
     except SourceError:
@@ -422,6 +427,20 @@ def _refuse_bad_token(base_url: str, token: str) -> None:
     finally:
         if session is not None:
             session.close()
+
+
+def _refuse_wrong_clock(name: str, told: str | None) -> None:
+    """A cursor says up to when a CRM was read. From a clock that is ahead it would say so of changes not yet made."""
+    try:
+        theirs = parsedate_to_datetime(told or "")
+    except ValueError:
+        return  # it says no date, or none that can be read
+    ours = Clock().now()
+    if theirs.tzinfo is not None and abs(ours - theirs) > CLOCKS_APART:
+        raise ConfigError(
+            f"the clock of this machine says {ours:%Y-%m-%dT%H:%M:%SZ}, that of {name} {theirs:%Y-%m-%dT%H:%M:%SZ}:"
+            " set the machine's clock, then run the night again"
+        )
 
 
 def _other_accounts(settings: Settings, environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
@@ -433,7 +452,9 @@ def _other_accounts(settings: Settings, environ: Mapping[str, str]) -> dict[str,
 
         url, token = settings.sources.pipedrive.base_url, config.pipedrive_token(environ)
         try:
-            PipedriveSource(token, url, attempts=2).greet()
+            pipedrive = PipedriveSource(token, url, attempts=2)
+            pipedrive.greet()
+            _refuse_wrong_clock("Pipedrive", pipedrive.session.date)
         except CredentialsError as error:
             raise ConfigError(f"{config.PIPEDRIVE_VARIABLE}: {error}") from None
         except SourceError:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import duckdb
@@ -134,3 +137,47 @@ def test_an_instant_whose_versions_were_taken_out_is_refused(tmp_path, monkeypat
             raise AssertionError("the night began")
     with nights.opened(environ, as_of="2026-06-02T00:00:00Z"):
         pass
+
+
+class AnHourAgo(BaseHTTPRequestHandler):
+    """A HubSpot whose clock is an hour behind ours, or ours an hour ahead."""
+
+    def do_GET(self):
+        body = b'{"results": []}'
+        self.send_response_only(200)
+        self.send_header("Date", format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True))
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_clock_that_is_not_the_vendors_stops_the_night_before_anything_is_written(tmp_path):
+    with HTTPServer(("127.0.0.1", 0), AnHourAgo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        configuration = tmp_path / "salesops.toml"
+        configuration.write_text(f'[sources.hubspot]\nbase_url = "http://127.0.0.1:{server.server_port}"\n')
+        environ = {"SALESOPS_CONFIG": str(configuration), "SALESOPS_DATA": str(tmp_path / "data")}
+        told = pytest.raises(ConfigError, match="set the machine's clock")
+        with told, nights.opened(environ | {"HUBSPOT_ACCESS_TOKEN": "x"}):
+            pass
+        server.shutdown()
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_clock_that_is_set_during_a_night_moves_none_of_its_instants(monkeypatch):
+    from salesops import clock
+
+    running, wall = Clock(), datetime.now(UTC)
+
+    class Set(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return wall + timedelta(days=400)
+
+    monkeypatch.setattr(clock, "datetime", Set)
+    assert abs(running.now() - wall) < timedelta(minutes=5)
+    assert Clock().now() > wall + timedelta(days=399)

@@ -233,13 +233,16 @@ def _stream_read(
                         _note_changed(changed, rows, since, known.live)
             if is_id_scan and not walker.lost:
                 _find_out(spool, walker, stream, sorted(known.live - listed), now)
+        is_whole = not walker.lost  # else the same window is read again
         owed = _read_histories(spool, walker, source.budget, changed, known) if changed is not None else []
         if owed:
-            walker.gaps.append(f"the changelog of {len(owed)} deals waits: the tokens of this day are spoken for")
+            why = "" if source.budget.allows_more() else ": the tokens of this day are spoken for"
+            walker.gaps.append(f"the changelog of {len(owed)} deals waits for the next night{why}")
+        until = max(now, known.watermark or now) if is_whole else known.watermark
         return Batch(
             find(SOURCE, stream.name), spool, run_id, now,
-            volatile=VOLATILE, cursor=_cursor_text(max(now, known.watermark or now), owed), window_from=since,
-            window_to=now, id_scan_at=now if scan and not walker.lost else None, reason="; ".join(walker.gaps) or None,
+            volatile=VOLATILE, cursor=_cursor_text(until, owed), window_from=since,
+            window_to=now, id_scan_at=now if scan and is_whole else None, reason="; ".join(walker.gaps) or None,
         )  # fmt: skip
 
     return read
@@ -277,27 +280,37 @@ def _find_out(spool: Spool, walker: Walker, stream: Stream, ids: list[str], now:
 
 
 def _read_histories(spool: Spool, walker: Walker, budget: TokenBudget, changed: Changed, known: Known) -> list[str]:
-    """The changelog of each deal that was met or is owed, newest deals first; the ids that the budget left over."""
+    """The changelog of each deal that was met or is owed, newest deals first.
+
+    Gives the ids that wait: the budget left them over, or a page of theirs stayed empty with more behind it.
+    """
     waiting = sorted(changed.deals.keys() | set(known.owed), key=int, reverse=True)
     asked: list[str] = []
     linked: list[dict[str, Any]] = []
+    owed: list[str] = []
     for place, deal_id in enumerate(waiting):
         if not budget.allows_more():
-            if asked:
-                spool.add_links("persons", asked, participants_page(linked))
-            return waiting[place:]
+            owed += waiting[place:]
+            break
+        holes = len(walker.gaps)
         deal = changed.get(deal_id) or walker.one(f"/api/v2/deals/{deal_id}", {"include_fields": COUNTS})
         rows = None if deal is None else walker.maybe(f"/v1/deals/{deal_id}/changelog")
         if deal is None or rows is None:
             continue  # gone since: the next scan of ids says so
+        persons: list[Any] = []
+        if is_shared := int(deal.get("participants_count") or 0) > (1 if deal.get("person_id") else 0):
+            persons = walker.maybe(f"/v1/deals/{deal_id}/participants") or []
+        if len(walker.gaps) > holes:  # half a changelog gives a field another first value
+            owed.append(deal_id)
+            continue
         entries = changelog_entries(deal, rows)
         spool.add_histories(orjson.dumps({"results": [{"id": deal_id, "propertiesWithHistory": entries}]}))
         asked.append(deal_id)
-        if int(deal.get("participants_count") or 0) > (1 if deal.get("person_id") else 0):
-            linked.append({"id": deal_id, "rows": walker.maybe(f"/v1/deals/{deal_id}/participants") or []})
+        if is_shared:
+            linked.append({"id": deal_id, "rows": persons})
     if asked:
         spool.add_links("persons", asked, participants_page(linked))
-    return []
+    return owed
 
 
 def _products_read(
@@ -314,11 +327,12 @@ def _products_read(
             for body, rows in walker.everything("/api/v2/deals/products", {"deal_ids": ",".join(some)}):
                 spool.add_page(body, rows)
                 gone -= {str(row["id"]) for row in rows}
-            for line_id in sorted(gone):
+            for line_id in sorted(gone) if not walker.lost else ():  # an answer with a hole deletes nothing
                 spool.add_row(line_id, {"id": line_id, "tombstone": "removed"}, version_at=now, is_deleted=True)
         return Batch(
             find(SOURCE, "deal_products"), spool, run_id, now, volatile=VOLATILE,
-            cursor=_cursor_text(max(now, known.watermark or now), []), window_from=known.watermark, window_to=now,
+            cursor=_cursor_text(known.watermark if walker.lost else max(now, known.watermark or now), []),
+            window_from=known.watermark, window_to=now,
             reason="; ".join(walker.gaps) or None,
         )  # fmt: skip
 
@@ -385,6 +399,9 @@ def _load_known(
     return known, lines
 
 
-def _cursor_text(watermark: datetime, owed: list[str]) -> str:
+def _cursor_text(watermark: datetime | None, owed: list[str]) -> str | None:
+    """None: nothing was ever read whole, so the next night begins anew."""
+    if watermark is None:
+        return None
     held: dict[str, Any] = {"watermark": watermark.astimezone(UTC).isoformat()}
     return json.dumps(held | ({"owed": [int(key) for key in owed]} if owed else {}))

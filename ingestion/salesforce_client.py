@@ -220,7 +220,7 @@ class OrgClient:
         """Pages until the org says that it is done; deleted and archived records too, unless told otherwise."""
         path, params = f"{self.prefix}/{'queryAll' if deleted else 'query'}", {"q": soql}
         seen: set[str] = set()
-        page = self.get(path, params, "records")
+        page = self._filled(path, params)
         while True:
             yield page
             if page.content.get("done") is not False:
@@ -230,7 +230,17 @@ class OrgClient:
                 what = "sent twice" if following in seen else "not one of this org's"
                 raise PermanentSourceError(f"GET {path}: next page {following[:80]!r} is {what}")
             seen.add(following)
-            page = self.get(following, None, "records")
+            page = self._filled(following, None)
+
+    def _filled(self, path: str, params: Mapping[str, str] | None) -> Page:
+        """The page, asked for again while it is empty and says that more follows: its rows would be lost in silence."""
+        for attempt in range(1, PAGE_ATTEMPTS + 1):
+            page = self.get(path, params, "records")
+            if page.content["records"] or page.content.get("done") is not False:
+                return page
+            if attempt < PAGE_ATTEMPTS:
+                self.session.pause(attempt)
+        raise TransientSourceError(f"GET {path}: an empty page with more behind it, {PAGE_ATTEMPTS} times")
 
     def bulk(self, soql: str, *, deleted: bool = True) -> Iterator[tuple[bytes, int]]:
         """CSV pages with their number of rows, out of a query job."""

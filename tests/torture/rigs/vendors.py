@@ -172,10 +172,21 @@ class Bustle(Faults):
         first, second = self._some(kind), self._some(kind)
         if first and second and first is not second:
             merged = self.store.merge(first, second, at)
-            if self.vendor.name == "salesforce":  # where what is pointed elsewhere is stamped
-                for other in ("deals", "leads"):
-                    for key in self.store.linked(kind, merged.id, other):
-                        self.store.change(self.store.records[other][key], self.world.stamp(), {})
+            if self.vendor.name == "salesforce":
+                self._stamp_what_points_at(merged)
+
+    def _stamp_what_points_at(self, merged: Record) -> None:
+        """As that vendor does; what a lead became is two steps away, so all of them."""
+        moved = list(self.store.records["leads"].values())
+        for (kind, other), table in self.store.links.items():
+            if kind == merged.object_type:
+                moved += [
+                    self.store.records[other][key]
+                    for key in table.get(merged.id, ())
+                    if key in self.store.records[other]
+                ]
+        for record in moved:
+            self.store.change(record, self.world.now, {})
 
     def create(self, kind: str, at: int) -> None:
         if record := self._some(kind):

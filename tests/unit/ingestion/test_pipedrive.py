@@ -287,6 +287,21 @@ def test_what_lasts_fails_its_object_alone_and_a_later_night_lands_the_same(
     assert warehouse.contents() == changed
 
 
+@pytest.mark.parametrize("hole", ["changelog", "deals/products", "v2/deals?", "v2/persons?"])
+def test_a_page_that_stays_empty_is_made_good_the_next_night(portal, warehouse, changed, monkeypatch, hole) -> None:
+    """Nothing is taken for deleted or for known by an answer that has a hole."""
+    monkeypatch.setattr(pipedrive_reader, "PAGE", 1)
+    monkeypatch.setattr(pipedrive_reader, "OFFSET_OVERLAP", 0)
+    busy_day(portal)
+    portal.set_faults([f"empty_page:{hole}@1x4"])
+    results = warehouse.night(portal)
+    assert {r.state for r in results.values()} == {"ok"}
+    assert any("empty page" in (r.reason or "") for r in results.values())
+    portal.set_faults([])
+    warehouse.night(portal)
+    assert warehouse.contents() == changed
+
+
 def test_products_that_could_not_be_read_are_made_good_the_next_night(portal, warehouse, changed) -> None:
     busy_day(portal)
     portal.set_faults(["down:deals/products"])

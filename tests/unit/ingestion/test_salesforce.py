@@ -114,6 +114,7 @@ def test_bulk_results_come_in_pages_of_their_own(quiet_org, warehouse, contents,
 
 
 PASSING = [
+    "empty_page:FROM Contact@1x2",
     "session_expired:FROM Contact@1x1",
     "session_expired:queryAll/01g@1x1",
     "session_expired:query/01g@2x1",
@@ -151,6 +152,7 @@ LASTING = [
     ("down:FROM Contact@1x99", "503"),
     ("locator_gone:query/01g@1x999", "INVALID_QUERY_LOCATOR"),
     ("html:FROM Contact@1x99", "HTML"),
+    ("empty_page:FROM Contact@1x99", "empty page"),
 ]
 
 

@@ -29,7 +29,7 @@ from tests.torture.disk import Operation
 from tests.torture.report import Row, counted
 
 FIRST = datetime(2026, 11, 2, 2, 15, tzinfo=UTC)
-STATES = 150  # that a power cut could leave: as many of each act are tried
+STATES = 80  # that a power cut could leave: as many of each act are tried
 SEED = 20261126
 Digest = dict[str, str]
 
@@ -287,7 +287,7 @@ def each(*kinds: str) -> Callable[[list[Operation]], list[int]]:
 FAULTS: dict[str, tuple[str, int, bool, Callable[[list[Operation]], list[int]]]] = {
     "kill -9 at each file operation": ("kill", 0, False, every(1)),
     "kill -9 in the middle of each write": ("tear", 0, False, each("write")),
-    "disk full from each second file operation on": ("fail", errno.ENOSPC, False, every(2)),
+    "disk full from each third file operation on": ("fail", errno.ENOSPC, False, every(3)),
     "read-only from each fifth file operation on": ("fail", errno.EROFS, False, every(5)),
     "disk that refuses each sync": ("fail", errno.EIO, True, each("sync", "syncdir")),
 }

@@ -17,6 +17,7 @@ from rich.console import Console
 from urllib3.util.retry import Retry
 
 from dagster_project.ingest import build_ingest
+from dagster_project.storage import held_open
 from ingestion.salesforce_client import Login
 from ingestion.session import SourceSession
 from salesops import alerts, summary
@@ -110,7 +111,7 @@ def test_no_secret_is_in_anything_that_a_failing_night_leaves(tmp_path, monkeypa
     night = Night(
         settings, data, Clock(), now, now, None, data.published, server.url, CANARIES["hubspot"], accounts=accounts
     )
-    with dg.DagsterInstance.local_temp(str(data.dagster)) as instance:
+    with held_open(), dg.DagsterInstance.local_temp(str(data.dagster)) as instance:
         result = dg.materialize(
             build_ingest(settings), resources={"night": night}, instance=instance, raise_on_error=False
         )

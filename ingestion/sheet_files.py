@@ -20,6 +20,8 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 MAX_CELLS = 5_000_000
 MAX_COLUMNS = 16_384  # what a workbook can have
+MAX_CELL_CHARACTERS = 131_072  # what a program lets nobody type by far, and csv reads
+MAX_CHARACTERS = 128 * 1024 * 1024
 DELIMITERS = ",;\t|"
 CODE_PAGES = ("cp1252", "cp850", "mac_roman")
 NORTHERN = "åäöÅÄÖæøÆØéÉèüÜßñçáí–’”€\u00a0"
@@ -130,8 +132,14 @@ def _delimiter(text: str) -> tuple[str, str]:
 
 def bounded(rows: Iterable[list[Any]], most: int) -> Iterable[list[Any]]:
     """The rows, until they hold more cells than that: SheetError. An empty row costs memory as a cell does."""
-    cells = 0
+    cells = characters = 0
     for row in rows:
+        lengths = [len(cell) for cell in row if type(cell) is str]
+        if lengths and max(lengths) > MAX_CELL_CHARACTERS:
+            raise SheetError(f"a cell of {max(lengths)} characters, more than {MAX_CELL_CHARACTERS}; shorten it")
+        characters += sum(lengths)
+        if characters > MAX_CHARACTERS:
+            raise SheetError(f"more than {MAX_CHARACTERS} characters; split the file")
         if len(row) > MAX_COLUMNS:
             raise SheetError(f"{len(row)} columns, more than {MAX_COLUMNS}; is the right delimiter used?")
         cells += len(row) or 1

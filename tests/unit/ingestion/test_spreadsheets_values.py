@@ -142,9 +142,10 @@ FAR = '<row r="{0}"><c r="{1}{0}" t="inlineStr"><is><t>x</t></is></c></row>'
     [
         (FAR.format(1_048_576, "XFD"), "", "cell far from the table"),
         (FAR.format(4_294_967_295, "ZZZZZZ"), "", "cell far from the table"),
+        (FAR.format(2, "A").replace("x</t>", "x" * 140_000 + "</t>"), "", "a cell of 140000 characters"),
         ("", "<mergeCells>" + '<mergeCell ref="A1:XFD1048576"/>' * 300 + "</mergeCells>", "merged ranges"),
     ],
-    ids=["far", "beyond the last", "merged"],
+    ids=["far", "beyond the last", "a long text", "merged"],
 )
 def test_a_workbook_of_a_kilobyte_that_asks_for_a_terabyte_is_refused_alone(tmp_path, rows, after, words):
     """The reader ends its process then, which must not be the night's; a panic is no Exception either."""

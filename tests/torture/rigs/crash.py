@@ -1,4 +1,4 @@
-"""Whole nights, broken: killed anywhere, no disk, no memory, another clock, a second night, locks of the dead.
+"""Whole nights, broken: killed anywhere, no disk, no memory, a second night, locks of the dead.
 
 After each, one ordinary night, and raw, marts and publication hold what those of an unbroken pair of nights hold; no
 run of Dagster's is left that looks as if it went on.
@@ -18,7 +18,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +116,6 @@ def run(scratch: Path, share: float = 1.0) -> Iterator[Row]:
         yield counted(
             "memory limit", in_parallel(_limited(stage), (20, 60, 150, 300, 500, 800)), "MB to grow: 20 to 800"
         )
-        yield counted("clock jump before a night", in_parallel(_clock_between(stage), JUMPS), "and back after it")
-        yield counted("clock jump during a night", in_parallel(_clock_during(stage), JUMPS[:3]), "and back after it")
         yield counted("two nights at once", in_parallel(_two_at_once(stage), some(2)), "one runs, the other says so")
         yield counted("locks of the dead", in_parallel(_stale_locks(stage), ("999999999", str(os.getpid()), "", "\0x")))
     with company.days(scratch / "real") as (earlier, later):
@@ -167,44 +164,6 @@ def _limited(stage: Stage) -> Callable[[int, int], str]:
         return f"{megabytes} MB: {wrong}" if wrong else ""
 
     return at
-
-
-JUMPS = [timedelta(days=400), timedelta(days=8), timedelta(hours=3), timedelta(days=-8), timedelta(days=-400)]
-
-
-def _jumped(by: timedelta, after_calls: int) -> None:
-    """The wall clock of this process is `by` off, from the n-th look at it on."""
-    from salesops import clock
-
-    looks = iter(range(10**9))
-
-    class Jumped(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:
-            return datetime.now(tz) + (by if next(looks) >= after_calls else timedelta(0))
-
-    clock.datetime = Jumped  # type: ignore[attr-defined,misc]
-
-
-def _clock_between(stage: Stage) -> Callable[[int, timedelta], str]:
-    return lambda worker, by: _clock(stage, worker, by, 0)
-
-
-def _clock_during(stage: Stage) -> Callable[[int, timedelta], str]:
-    return lambda worker, by: _clock(stage, worker, by, 4)
-
-
-def _clock(stage: Stage, worker: int, by: timedelta, after_calls: int) -> str:
-    """A night of the earlier day on a clock that is off; what the company lives after it must not be missed."""
-    folder = stage.folder(worker)
-
-    def jumped() -> Any:
-        _jumped(by, after_calls)
-        return stage.nights.run(stage.earlier, folder)
-
-    in_child(jumped)
-    wrong = stage.recovered(folder)
-    return f"{by}: {wrong}" if wrong else ""
 
 
 def _two_at_once(stage: Stage) -> Callable[[int, int], str]:

@@ -81,6 +81,12 @@ test-spark: $(SPARK_VENV)/.ready ## every model, unit test and mart on Spark, co
 torture: $(VENV)/.ready-dev ## break the night in every way, and say what was lost; ONLY="files readers"
 	@$(BIN)/python -m tests.torture $(ONLY)
 
+.PHONY: test-browser
+test-browser: $(VENV)/.ready-dev ## the brief and the dashboard of a night in Chromium: layout, axe-core (npm), figures; DATA=directory
+	@command -v chromium google-chrome >/dev/null || { echo "Chromium is not installed" >&2; exit 2; }
+	@$(BIN)/python -c "import playwright" 2>/dev/null || $(BIN)/python -m pip install --quiet "playwright>=1.50"
+	@$(BIN)/python -m tests.browser.run $(or $(DATA),data)
+
 .PHONY: lint
 lint: $(VENV)/.ready-dev ## ruff, mypy and sqruff, as the tests run them
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/sqruff lint --parsing-errors dbt/models dbt/tests

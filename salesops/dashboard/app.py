@@ -35,7 +35,7 @@ def published():
 
 
 @app.cell
-def filters(figures, members, mo):
+def filters(figures, members, mo, page):
     period = mo.ui.dropdown(
         {label: key for key, label in figures.PERIODS.items()}, value="This quarter", label="Period"
     )
@@ -47,7 +47,8 @@ def filters(figures, members, mo):
 
     team, owner = _dropdown("team", "Team"), _dropdown("owner", "Seller")
     segment, source = _dropdown("segment", "Segment"), _dropdown("source", "Source")
-    mo.hstack([period, team, owner, segment, source], wrap=True, justify="start")
+    _row = mo.hstack([period, team, owner, segment, source], wrap=True, justify="start")
+    mo.Html(page.wrapped(f"{_row}", "Filters"))
     return owner, period, segment, source, team
 
 

@@ -37,7 +37,7 @@ STYLE = """<style>
 .so h1,.so h2,.so .big{font-family:"Source Serif 4",Charter,Georgia,"Liberation Serif",serif;font-weight:600}
 .so h1{font-size:1.55rem;margin:0}
 .so h2{font-size:1.32rem;margin:1.4rem 0 .3rem}
-.so h3{font-size:.95rem;font-weight:650;margin:0}
+.so .tile h2{font:inherit;font-size:.95rem;font-weight:650;margin:0}
 .so p{margin:.2rem 0;font-size:.875rem}
 .so .sub{color:var(--muted);font-size:.8125rem}
 .so-tiles{display:grid;gap:1.2rem 1.8rem;grid-template-columns:1fr}
@@ -63,25 +63,28 @@ STYLE = """<style>
 
 def head(scope: Scope) -> str:
     practice = " (the practice company, invented)" if scope.is_practice else ""
-    return _wrapped(
+    return wrapped(
         f"{STYLE}<h1>Sales, {escape(scope.name_of('this_quarter'))}</h1>"
         f'<p class="sub">{escape(scope.company)}{practice}, state as of {scope.day:%a} {day_text(scope.day)};'
-        f" publication {escape(scope.publication_id)}</p>"
+        f" publication {escape(scope.publication_id)}</p>",
+        "About this page",
     )
 
 
 def nothing_published(path: str) -> str:
-    return _wrapped(
+    return wrapped(
         f"{STYLE}<h1>Nothing is published yet</h1><p>There is no file {escape(path)}. Run"
-        " <code>salesops nightly</code>, then load this page again.</p>"
+        " <code>salesops nightly</code>, then load this page again.</p>",
+        "About this page",
     )
 
 
 def unreadable(reason: str) -> str:
-    return _wrapped(
+    return wrapped(
         f"{STYLE}<h1>The published file cannot be read</h1><p>{escape(reason)}</p>"
         "<p>Run <code>salesops nightly</code>, or <code>salesops publish --rollback</code>,"
-        " then load this page again.</p>"
+        " then load this page again.</p>",
+        "About this page",
     )
 
 
@@ -92,7 +95,8 @@ def status(stale: Sequence[tuple[str, str, str | None, Any]]) -> str:
         f"<li>{escape(source)} {escape(name)}: {escape(reason or '')}{_since(since)}</li>"
         for source, name, reason, since in stale
     )
-    return _wrapped(f'<div class="strip" role="status">Not fresh; what rests on it is as old:<ul>{lines}</ul></div>')
+    text = f'<div class="strip" role="status">Not fresh; what rests on it is as old:<ul>{lines}</ul></div>'
+    return wrapped(text, "Data status")
 
 
 def tile(measure: Measure, scope: Scope, chosen: Filter, button: str) -> str:
@@ -102,13 +106,13 @@ def tile(measure: Measure, scope: Scope, chosen: Filter, button: str) -> str:
     origin = f"{measure.origin}" if measure.origin else "counted from the records: no mart has this combination"
     texts = "".join(f"<p>{line}</p>" for line in lines)
     return (
-        f'<section class="tile" data-tile="{measure.tile}"><h3>{TITLES[measure.tile]}</h3>{big}{texts}'
+        f'<section class="tile" data-tile="{measure.tile}"><h2>{TITLES[measure.tile]}</h2>{big}{texts}'
         f'<p class="sub">{escape(period)}; {escape(origin)}</p>{button}</section>'
     )
 
 
 def tiles(parts: Sequence[str]) -> str:
-    return _wrapped('<div class="so-tiles">' + "".join(parts) + "</div>")
+    return wrapped('<div class="so-tiles">' + "".join(parts) + "</div>", "Figures")
 
 
 def drill(tile: str, records: Sequence[Record], scope: Scope, chosen: Filter) -> str:
@@ -116,7 +120,7 @@ def drill(tile: str, records: Sequence[Record], scope: Scope, chosen: Filter) ->
     period = f"as of {day_text(scope.day)}" if tile == "pipeline_open" else f"{PERIODS[chosen.period]}".lower()
     title = f"{TITLES[tile]}, {period}: {plural(len(records), BUTTONS[tile][:-1])}"
     if not records:
-        return _wrapped(f'<h2 id="drill">{escape(title)}</h2><p>Nothing in this filter.</p>')
+        return wrapped(f'<h2 id="drill">{escape(title)}</h2><p>Nothing in this filter.</p>', "Records")
     has_day, has_days = tile in _DAY, tile == "cycle"
     heads = ["Deal" if tile != "response" else "Lead", f"Amount, {escape(scope.currency)}", "Stage", "Seller", "State"]
     heads += ([_DAY[tile]] if has_day else []) + (["Days"] if has_days else [])
@@ -131,10 +135,11 @@ def drill(tile: str, records: Sequence[Record], scope: Scope, chosen: Filter) ->
         row = "".join(f"<td{_right(i + 1 in numeric)}>{cell}</td>" for i, cell in enumerate(cells))
         body.append(f'<tr><th scope="row">{_link(record)}</th>{row}</tr>')
     more = f"<p>The first {MOST_ROWS} of {len(records)}; narrow the filter.</p>" if len(records) > MOST_ROWS else ""
-    return _wrapped(
+    return wrapped(
         f'<h2 id="drill">{escape(title)}</h2>'
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(title)}">'
-        f'<table data-drill="{tile}"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>{more}'
+        f'<table data-drill="{tile}"><thead><tr>{head}</tr></thead><tbody>{"".join(body)}</tbody></table></div>{more}',
+        "Records",
     )
 
 
@@ -222,8 +227,9 @@ _WORDS = {
 assert FEW == 10  # "too few" is the word for it in every tile
 
 
-def _wrapped(html: str) -> str:
-    return f'<div class="so">{html}</div>'
+def wrapped(html: str, label: str) -> str:
+    """A part of the page that can be gone to by its name."""
+    return f'<section class="so" aria-label="{escape(label)}">{html}</section>'
 
 
 def _big(text: str, few: bool = False) -> str:

@@ -1,8 +1,10 @@
-"""The dashboard in a real browser, over a published night: `python -m tests.browser.run data [--keep folder]`.
+"""The brief and the dashboard in a real browser, over a published night: `python -m tests.browser.run data`.
 
-Needs Chromium on the path and `pip install -e '.[browser]'`, which the gate does not have. Every period and some
-filters are chosen in the page; each hit rate must be the mart's, each list as long as its tile says, and nothing may be
-asked of any other host. `--keep` leaves pictures, light and dark, at three widths.
+Needs Chromium on the path and `pip install -e '.[browser]'`, which the gate does not have, and npm for axe-core the
+first time (`make test-browser`). Both at three widths, light and dark: nothing wider than the screen, nothing upon
+another thing, every chart says in words what it shows, and axe-core finds no violation; the brief in both languages.
+In the dashboard every period and some filters are chosen; each hit rate must be the mart's, each list as long as its
+tile says, and nothing may be asked of any other host. `--keep folder` leaves pictures.
 """
 
 from __future__ import annotations
@@ -15,17 +17,20 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page, expect, sync_playwright
 
 from salesops import publication
+from salesops.brief import page as brief
 from salesops.dashboard import figures, page
 from salesops.dashboard.figures import Filter
+from tests.browser import looks
 
 ROOT = Path(__file__).parents[2]
-WIDTHS = (360, 768, 1280)
 
 
 def main() -> int:
@@ -48,7 +53,9 @@ def main() -> int:
         assert server.stdout.readline().startswith("http://127.0.0.1:")
         with sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            checked = _visit(browser, port, given.data / "published" / "marts.duckdb", given.keep)
+            marts = given.data / "published" / "marts.duckdb"
+            wrong = _read_brief(browser, marts, given.keep)
+            checked, more = _visit(browser, port, marts, given.keep)
             browser.close()
     finally:
         server.send_signal(signal.SIGINT)
@@ -58,11 +65,39 @@ def main() -> int:
             server.kill()
             raise
     assert code == 0, code
+    if wrong + more:
+        print("\n".join(wrong + more), file=sys.stderr)
+        return 1
     print(f"{checked} tiles and lists are those of the marts; nothing was asked of another host")
     return 0
 
 
-def _visit(browser: Any, port: int, marts: Path, keep: Path | None) -> int:
+def _read_brief(browser: Any, marts: Path, keep: Path | None) -> list[str]:
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        for path in brief.write(marts, Path(folder), pdf=False):
+            wrong += _looked_at(browser, path.as_uri(), f"brief.{path.name.split('.')[1]}", keep, lambda shown: None)
+    return wrong
+
+
+def _looked_at(browser: Any, address: str, name: str, keep: Path | None, ready: Callable[[Page], None]) -> list[str]:
+    """What is wrong with a page at any width, light or dark."""
+    wrong = []
+    for scheme in ("light", "dark"):
+        for width in looks.WIDTHS:
+            shown = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+            shown.goto(address)
+            ready(shown)
+            found = looks.layout(shown) + looks.violations(shown)
+            wrong += [f"{name}, {scheme}, {width} pixels: {text}" for text in found]
+            if keep:
+                keep.mkdir(parents=True, exist_ok=True)
+                shown.screenshot(path=str(keep / f"{name}-{scheme}-{width}.png"), full_page=True)
+            shown.close()
+    return wrong
+
+
+def _visit(browser: Any, port: int, marts: Path, keep: Path | None) -> tuple[int, list[str]]:
     home = f"http://127.0.0.1:{port}/"
     asked: list[str] = []
     shown = browser.new_page(viewport={"width": 1280, "height": 1000})
@@ -81,17 +116,7 @@ def _visit(browser: Any, port: int, marts: Path, keep: Path | None) -> int:
                 checked += 1
     foreign = [url for url in asked if re.match(r"(https?|wss?)://", url) and f"://127.0.0.1:{port}/" not in url]
     assert not foreign, foreign
-    for scheme in ("light", "dark"):
-        for width in WIDTHS:
-            narrow = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=scheme)
-            _open(narrow, home)
-            wide = narrow.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{wide} pixels on a screen of {width}"
-            if keep:
-                keep.mkdir(parents=True, exist_ok=True)
-                narrow.screenshot(path=str(keep / f"dashboard-{scheme}-{width}.png"), full_page=True)
-            narrow.close()
-    return checked
+    return checked, _looked_at(browser, home, "dashboard", keep, _ready)
 
 
 def _filters(connection: Any) -> list[Filter]:
@@ -103,6 +128,10 @@ def _filters(connection: Any) -> list[Filter]:
 
 def _open(shown: Page, home: str) -> None:
     shown.goto(home)
+    _ready(shown)
+
+
+def _ready(shown: Page) -> None:
     shown.wait_for_selector("[data-tile=response]", timeout=60_000)
     shown.wait_for_selector("#drill")
 

@@ -96,7 +96,8 @@ def judge_company(
     lines = _lines(session, series, calendar)
     rows, shifts = _verdicts(lines, calendar, _stage_changes(session, stages, calendar))
     _insert(session, "signals_weeks", rows)
-    found = [row for line, week in shifts for row in _Explained(session, facts, calendar, line, week).rows()]
+    store = _FactStore(session, facts, calendar)
+    found = [row for line, week in shifts for row in _Explained(store, calendar, line, week).rows()]
     _insert(session, "signals_causes", found)
 
 
@@ -332,12 +333,55 @@ def _stage_changes(session: duckdb.DuckDBPyConnection, stages: str, calendar: _C
     return sorted(changes, key=lambda change: change.week)
 
 
+class _FactStore:
+    """What was counted of a metric, read once, however many weeks of its shifts are explained."""
+
+    def __init__(self, session: duckdb.DuckDBPyConnection, relation: str, calendar: _Calendar):
+        self.session, self.relation, self.first = session, relation, calendar.weeks[0]
+        self.read: dict[str, dict[str, Any]] = {}
+
+    def between(self, metric: str, first: int, since: int, last: int) -> Facts:
+        """Of the weeks first to last, those from `since` on as the later period."""
+        if metric not in self.read:
+            self.read[metric] = self._read(metric)
+        read = self.read[metric]
+        week = read["week"]
+        inside = np.flatnonzero((week >= first) & (week <= last))
+        inside = inside[np.argsort(week[inside] >= since, kind="stable")]
+        cells: dict[str, NDArray[np.int64]] = {"company": np.zeros(len(inside), dtype=np.int64)}
+        members: dict[str, list[tuple[str, str]]] = {"company": [("all", "all")]}
+        for d in _dimensions(metric):
+            name = "stage" if d == "part" else d
+            _, at, cells[name] = np.unique(read[d][inside], return_index=True, return_inverse=True)
+            keys, labels = read[f"{d}_key"], read[f"{d}_label"]
+            members[name] = [(str(keys[j]), str(labels[j])) for j in inside[at]]
+        period = (week[inside] >= since).astype(np.int64)
+        return Facts(period, np.ones(len(inside)), read["value"][inside], cells, members)
+
+    def _read(self, metric: str) -> dict[str, Any]:
+        keys = {d: f"coalesce({'owner_key' if d == 'owner' else d}, 'unknown')" for d in _dimensions(metric)}
+        columns = ", ".join(f"dense_rank() over (order by {key}) - 1 as {d}" for d, key in keys.items())
+        labels = ", ".join(f"coalesce({d}, 'unknown') as {d}_label, {key} as {d}_key" for d, key in keys.items())
+        found = self.session.execute(
+            f"select value, {columns}, {labels}, date_diff('day', cast(? as date), week_start) // 7 as week"
+            f" from {self.relation} where metric = ? and not is_bulk order by all",  # sums depend on the order
+            [self.first, metric],
+        ).fetchnumpy()
+        read = {name: np.asarray(found[name], dtype=np.int64) for name in ("week", *keys)}
+        read["value"] = np.ma.filled(np.ma.asarray(found["value"], dtype=float), 0.0)
+        return read | {f"{d}_{what}": found[f"{d}_{what}"] for d in keys for what in ("key", "label")}
+
+
+def _dimensions(metric: str) -> list[str]:
+    return [*DIMENSIONS, "part"] if metric == "stage_conversion" else list(DIMENSIONS)
+
+
 class _Explained:
     """What a shift of a headline sits in, as it looked at the end of a week."""
 
-    def __init__(self, session: duckdb.DuckDBPyConnection, facts: str, calendar: _Calendar, line: _Line, week: int):
+    def __init__(self, facts: _FactStore, calendar: _Calendar, line: _Line, week: int):
         i = week - line.first
-        self.session, self.facts, self.calendar, self.line, self.week = session, facts, calendar, line, week
+        self.facts, self.calendar, self.line, self.week = facts, calendar, line, week
         self.since = line.first + line.judged[i].since
         self.baseline_from = line.first + line.judged[i].baseline_from
         self.spread = max(1.0, line.judged[i].sigma)
@@ -360,28 +404,7 @@ class _Explained:
         return self._named(facts, found) + self._splits(facts) if found else []
 
     def _load(self, metric: str) -> Facts:
-        dimensions = [*DIMENSIONS, "part"] if metric == "stage_conversion" else list(DIMENSIONS)
-        keys = {d: f"coalesce({'owner_key' if d == 'owner' else d}, 'unknown')" for d in dimensions}
-        columns = ", ".join(f"dense_rank() over (order by {key}) - 1 as {d}" for d, key in keys.items())
-        labels = ", ".join(f"coalesce({d}, 'unknown') as {d}_label, {key} as {d}_key" for d, key in keys.items())
-        weeks = self.calendar.weeks
-        relation = self.session.execute(
-            f"select case when week_start >= ? then 1 else 0 end as period, value, {columns}, {labels}"
-            f" from {self.facts} where metric = ? and not is_bulk and week_start >= ? and week_start <= ?"
-            " order by all",  # sums of doubles depend on the order of the rows
-            [weeks[self.since], metric, weeks[self.baseline_from], weeks[self.week]],
-        ).fetchnumpy()
-        size = len(relation["value"])
-        values: NDArray[np.float64] = np.ma.filled(np.ma.asarray(relation["value"], dtype=float), 0.0)
-        cells: dict[str, NDArray[np.int64]] = {"company": np.zeros(size, dtype=np.int64)}
-        members: dict[str, list[tuple[str, str]]] = {"company": [("all", "all")]}
-        for d in dimensions:
-            codes = np.asarray(relation[d], dtype=np.int64)
-            name = "stage" if d == "part" else d
-            first = np.unique(codes, return_index=True)[1]
-            keys_of, labels_of = relation[f"{d}_key"], relation[f"{d}_label"]
-            cells[name], members[name] = codes, [(str(keys_of[j]), str(labels_of[j])) for j in first]
-        return Facts(np.asarray(relation["period"], dtype=np.int64), np.ones(size), values, cells, members)
+        return self.facts.between(metric, self.baseline_from, self.since, self.week)
 
     def _exposure(self) -> float:
         """Usual weeks since the shift over those before it, in working days of weeks that were heard."""

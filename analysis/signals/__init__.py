@@ -52,7 +52,7 @@ WEEKS = """metric varchar, part varchar, dimension varchar, member_key varchar, 
     n double, value double, value_sum double, usual double, usual_low double, usual_high double, z double,
     p_value double, q_value double, cusum double, verdict varchar, direction varchar, reason varchar, is_alarm boolean,
     since_week date, baseline_from date, baseline_weeks bigint, bucket_weeks bigint, sigma double, series_count bigint,
-    n_bulk double, value_with_bulk double"""
+    n_bulk double, value_with_bulk double, baseline_n double"""
 CAUSES = """metric varchar, week_start date, since_week date, place bigint, step varchar, kind varchar,
     dimension varchar, member_key varchar, member varchar, n_before double, n_since double, value_before double,
     value_since double, mix_effect double, rate_effect double, effect double, score double, p_value double"""
@@ -234,6 +234,7 @@ def _verdicts(
                 calendar.weeks[line.first + judged.baseline_from] if judged.baseline_from >= 0 else None,
                 judged.baseline_weeks, judged.bucket_weeks, judged.sigma, len(looked_at),
                 line.n_bulk[i], _shown(line, with_bulk) if line.n_bulk[i] and line.kind != "value" else None,
+                judged.baseline_n,
             ))  # fmt: skip
     return rows, shifts
 

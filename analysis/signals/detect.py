@@ -65,6 +65,7 @@ class Week:
     baseline_from: int  # -1 before there is one
     baseline_weeks: int
     sigma: float
+    baseline_n: float  # things in it
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,7 @@ class _Pass:
             Week(
                 state, new, self.since, usual, low, high, z, p, self.worse,
                 *((known.bucket, known.first, known.weeks, known.spread) if known else (0, -1, 0, np.nan)),
+                known.n if known else np.nan,
             )
         )  # fmt: skip
 

@@ -69,7 +69,7 @@ from kpi.signals
 where metric = 'response_within_sla' and dimension = 'company' and known_week is not null
 order by week_start desc limit 1""",
     "signals": f"""select metric, week_start, counted, value, money, usual, usual_low, usual_high, verdict, reason,
-    since_week, series_count, abs(z) as distance,
+    since_week, series_count, abs(z) as distance, detectable_value,
     date_diff('week', since_week, week_start) + 1 as since_weeks,
     exists (
         select 1 from kpi.signals as alarm where alarm.is_alarm and alarm.dimension = 'company'

@@ -90,6 +90,8 @@ def _not_claimed(w: Words, rows: list[Row]) -> list[Section]:
     for row in noise[:1]:
         metric, value = w.label("metric", row["metric"]), _week_value(w, row)
         text = w.text("changed.noise", metric=metric, value=value, n=w.number(row["counted"]))
+        if row["detectable_value"] is not None:
+            text += " " + w.text("changed.power", seen=w.percent(row["detectable_value"]))
         items.append({"verdict": "within_noise", "text": text})
     few = [w.label("metric", row["metric"]).lower() for row in rows if row["verdict"] == "too_few"]
     early = [row["reason"].split(" ")[0] for row in rows if row["verdict"] == "too_early"]

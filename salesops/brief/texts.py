@@ -89,6 +89,10 @@ TEXTS: dict[str, Pair] = {
         "{metric}: {value} in the week ({n} counted). Swings of this size are usual; nothing to act on.",
         "{metric}: {value} i veckan ({n} räknade). Svängningar av den storleken är vanliga; inget att göra.",
     ),
+    "changed.power": (
+        "So few would show {seen} or worse (80% power), no smaller change.",
+        "Så få skulle visa {seen} eller sämre (80 % styrka), ingen mindre ändring.",
+    ),
     "changed.few": (
         "Too few a week to tell a change from chance: {metrics}.",
         "För få per vecka för att skilja en ändring från slumpen: {metrics}.",

@@ -34,6 +34,12 @@ usual_money as (
         and past.week_start >= cast(judged.week_start - interval 182 day as date)
     where judged.metric in ('bookings', 'pipeline_created') and past.verdict <> 'stale'
     group by judged.metric, judged.part, judged.dimension, judged.member_key, judged.week_start
+),
+
+shares as (
+    select {{ keys | join(', ') }}, week_start, usual, baseline_n, n, sigma, case metric when 'churn' then -1 else 1 end as turn
+    from weeks
+    where metric in ('win_rate', 'response_within_sla', 'lead_to_sao', 'win_within_90_days', 'stage_conversion', 'churn')
 )
 
 select
@@ -72,7 +78,9 @@ select
     cast(case when weeks.verdict = 'stale' then coalesce(cast(weeks.heard_week + interval 7 day as date), weeks.first_week) end as date) as stale_since,
     {{ to_money('usual_money.money_low') }} as money_low,
     {{ to_money('usual_money.money_high') }} as money_high,
-    cast(usual_money.money_weeks as bigint) as money_weeks
+    cast(usual_money.money_weeks as bigint) as money_weeks,
+    cast(weeks.baseline_n as bigint) as baseline_count,
+    cast(detectable.detectable_share as double) as detectable_value
 from weeks
 left join weeks as known
     on weeks.known_week = known.week_start
@@ -83,4 +91,9 @@ left join usual_money
     on weeks.week_start = usual_money.week_start
     {%- for key in keys %}
     and weeks.{{ key }} = usual_money.{{ key }}
+    {%- endfor %}
+left join {{ detectable_shares('shares') }} as detectable
+    on weeks.week_start = detectable.week_start
+    {%- for key in keys %}
+    and weeks.{{ key }} = detectable.{{ key }}
     {%- endfor %}

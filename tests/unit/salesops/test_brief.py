@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Formatter
 
 import duckdb
+import jinja2
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -417,6 +418,57 @@ def test_the_usual_page_says_what_the_verdicts_say(usual):
     sv = visible(usual[1]["sv"])
     assert "Q4 pekar mot 22,4\u00a0mkr, målet är 24,0\u00a0mkr" in sv
     assert "Det finns hos team South." in sv and "Förlorat" in sv
+
+
+def fragments(*keys: str) -> list[tuple[str, ...]]:
+    """The longest piece of each text that holds no part, English and Swedish."""
+    return [tuple(max(re.split(r"\{\w+\}", text), key=len) for text in TEXTS[key]) for key in keys]
+
+
+CONFIRMED = ("changed.worse", "changed.better", "signals.lasting", "signals.head", "signals.aria", "changed.rates")
+SITS = tuple(key for key in TEXTS if key.startswith("sits."))
+
+
+@pytest.mark.parametrize(
+    "verdict", ["check_first", "watch", "within_noise", "stale", "too_early", "too_few", "confirmed"]
+)
+def test_only_what_is_confirmed_gets_the_words_of_a_confirmed_change(made, verdict):
+    """Whatever else the rows say: a running shift, an alarm, a named cause, a z of nine."""
+
+    def tell(marts: Marts) -> None:
+        tell_signals(marts)
+        marts.connection.execute("delete from kpi.signals where metric <> 'win_rate'")
+        marts.connection.execute(
+            "update kpi.signals set verdict = ?, z = -9, reason = '5 of 12 weeks collected' where week_start = ?",
+            [verdict, WEEK],
+        )
+
+    pages = made(tell)
+    for place, language in enumerate(("en", "sv")):
+        said = [piece[place] for piece in fragments(*CONFIRMED, *SITS) if piece[place] in visible(pages[language])]
+        assert (said != []) is (verdict == "confirmed"), said
+
+
+def test_beside_a_swing_that_is_noise_stands_what_its_count_could_have_shown(made):
+    macros = (ROOT / "dbt" / "macros" / "kpi" / "power.sql").read_text()
+    given = "(select metric, usual, baseline_count as baseline_n, counted as n, sigma, 1 as turn from kpi.signals)"
+    shares = (
+        jinja2.Environment().from_string(macros + "{{ detectable_shares(given) }}").render(given=f"{given} as given")
+    )
+
+    def tell(marts: Marts) -> None:
+        for metric, counted, distance in (("win_rate", 856, 1.5), ("lead_to_sao", 20, 0.5)):
+            marts.add("kpi.signals", metric=metric, part="all", **COMPANY, week_start=WEEK, counted=counted, value=0.29,
+                      usual=0.3, usual_low=0.2, usual_high=0.4, z=distance, sigma=1.0, baseline_count=856,
+                      verdict="within_noise", is_alarm=False, series_count=2)  # fmt: skip
+        marts.connection.execute(
+            "update kpi.signals set detectable_value = detectable_share"
+            f" from {shares} as shares where signals.metric = shares.metric"
+        )
+
+    pages = made(tell)
+    assert "So few would show 24.0% or worse (80% power), no smaller change." in visible(pages["en"])
+    assert "Så få skulle visa 24,0\u00a0% eller sämre (80 % styrka), ingen mindre ändring." in visible(pages["sv"])
 
 
 def test_sellers_are_listed_by_team_and_name_and_few_decided_have_no_index(usual):

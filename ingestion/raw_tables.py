@@ -56,7 +56,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
             connection.execute(f"create table if not exists raw.{name} ({columns})")
         ((version,),) = connection.execute("select max(version) from raw.layout").fetchall()
         if version is None:
-            connection.execute("insert into raw.layout values (?)", [LAYOUT])
+            connection.execute(f"insert into raw.layout values ({LAYOUT})")
         elif version > LAYOUT:
             raise NewerWarehouse(
                 f"the warehouse was written by a later version (layout {version}, this one knows {LAYOUT}):"

@@ -18,8 +18,8 @@ Floats = NDArray[np.float64]
 
 MIX_SHARE = 1 / 3  # of the change, before the mix is said to be it
 MIX_SIGMAS = 3.0  # of what shares move by chance
-# Rates within the cells that chance alone makes as bad as often as this are not shown to be worse. Small, since they are
-# asked when an alarm was raised, which a moved mix does sooner in weeks whose rates are low by chance too.
+# Rates within the cells that chance alone makes as bad as often as this are not shown to be worse. Small, since they
+# are asked when an alarm was raised, which a moved mix does sooner in weeks whose rates are low by chance too.
 MIX_CHANCE = 0.002
 SECOND_CHANCE = 0.001  # how unlikely it has to be that the rest moved too, before that is said
 MOST_CAUSES = 3

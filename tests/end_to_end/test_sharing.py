@@ -29,9 +29,9 @@ def texts(path) -> dict[str, list[str]]:
         }
 
 
-def test_the_shared_file_names_nobody_and_has_the_same_figures(night, tmp_path):
-    path = shared.write(night.published, tmp_path / "shared", tmp_path / "shared.key")
-    with duckdb.connect(str(night.published), read_only=True) as connection:
+def test_the_shared_file_names_nobody_and_has_the_same_figures(first_night, tmp_path):
+    path = shared.write(first_night.published, tmp_path / "shared", tmp_path / "shared.key")
+    with duckdb.connect(str(first_night.published), read_only=True) as connection:
         people = connection.execute("select full_name, email, phone from pipeline.contacts").fetchall()
         query = "select * from kpi.win_rate order by all"
         figures, contacts = connection.execute(query).fetchall(), len(people)
@@ -48,14 +48,14 @@ def test_the_shared_file_names_nobody_and_has_the_same_figures(night, tmp_path):
         hashed = connection.execute("select count(*), count(distinct email) from pipeline.contacts").fetchall()
     assert hashed == [(contacts, len({email for _, email, _ in people if email}))]
     assert (tmp_path / "shared.key").stat().st_mode & 0o777 == 0o600 and path.stat().st_mode & 0o777 == 0o444
-    assert texts(shared.write(night.published, tmp_path / "again", tmp_path / "shared.key")) == told
+    assert texts(shared.write(first_night.published, tmp_path / "again", tmp_path / "shared.key")) == told
 
 
-def test_no_body_of_a_note_or_an_email_is_published(night):
+def test_no_body_of_a_note_or_an_email_is_published(first_night):
     """By name of the column, and by what people wrote."""
-    told = texts(night.published)
+    told = texts(first_night.published)
     assert not [column for column in told if re.search(r"(body|html|headers|preview|snippet|email_text)$", column)]
-    with duckdb.connect(str(night.data / "warehouse.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(first_night.data / "warehouse.duckdb"), read_only=True) as connection:
         written = connection.execute(
             """select distinct payload ->> '$.properties.hs_note_body' from raw.hubspot__notes union
             select distinct payload ->> '$.properties.hs_email_text' from raw.hubspot__emails union

@@ -41,9 +41,16 @@ OTHERWISE: dict[str, dict[str, set[str] | None]] = {
     | {
         "kpi.data_quality_issues": None,
         "kpi.hygiene_worklist": {"record_url"},
-        "kpi.seller_index": {"p_above_team"},  # the last digits of an integral
+        "kpi.seller_index": {"p_above_team", "index_oe"},  # the last digits of an integral and of a quotient
+        "kpi.pipeline_change": None,  # members whose deals have no amounts have rows too
     },
-    "c569a83": SETTINGS,
+    "c569a83": SETTINGS
+    | {
+        "kpi.coaching": None,  # by segment too, and strengths
+        "kpi.pipeline_change": None,
+        "kpi.process_leaks": None,  # drawn towards the rate of all, no longer to that of the best
+        "kpi.seller_index": {"index_oe"},
+    },
 }
 
 

@@ -67,6 +67,18 @@ def _share(night: Night) -> None:
         night.note("publish", "was_shared", "failed", f"{folder} was not written: {type(error).__name__}", False)
 
 
+def harmless_outcome(night: Night, key: dg.AssetKey, check: str, reason: str, *, passed: bool) -> dg.AssetCheckResult:
+    """The check of a step after the publication, noted too: a failure is a warning, and takes nothing back."""
+    night.note(key.to_user_string(), check, "passed" if passed else "failed", reason, False)
+    return dg.AssetCheckResult(
+        passed=passed,
+        asset_key=key,
+        check_name=check,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"reason": reason},
+    )
+
+
 def _describe(night: Night) -> Publication:
     company = night.settings.company
     built_at = night.clock.now()

@@ -245,18 +245,10 @@ def _kept_fields(settings: Settings) -> dict[str, list[str]]:
 
 
 def _swap(fresh: Path, warehouse: Path) -> None:
-    _sync(fresh)
+    publication.fsync(fresh)
     warehouse.with_name(warehouse.name + ".wal").unlink(missing_ok=True)
     os.replace(fresh, warehouse)
-    _sync(warehouse.parent)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    publication.fsync(warehouse.parent)
 
 
 def _reason(error: Exception) -> str:

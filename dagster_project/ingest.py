@@ -6,7 +6,7 @@ would skip every later step, and the run would be green (engineering notes, sect
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -95,8 +95,11 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
             landing.prepare(connection)
             suppression.copy_into(connection, night.data.erasures)
             landing.write_settings(connection, night.settings.object_rows())
+            erased = suppression.of(connection)
         waiting, started = {entry.name: entry for entry in entries}, time.monotonic()
         for result in _read(source, night):
+            if erased and result.reason:  # a vendor's words, or a sheet's titles
+                result = replace(result, reason=erased.scrubbed(result.reason))
             night.objects.append(result)
             if result.state == "failed" and any(
                 words in str(result.reason) for words in REFUSED
@@ -109,6 +112,7 @@ def _source_asset(source: str, settings: Settings) -> dg.AssetsDefinition:
         night.source_seconds[source] = time.monotonic() - started
         for entry in waiting.values():
             reason = night.source_errors.get(source, "the source ended without a word about it")
+            reason = erased.scrubbed(reason) if erased else reason
             result = ObjectResult(source, entry.name, "failed", reason)
             night.objects.append(result)
             with night.warehouse() as connection:

@@ -17,7 +17,7 @@ import duckdb
 import orjson
 
 from ingestion import merges, suppression
-from ingestion.landing_parts import Landing, land_history, land_links, lines, one
+from ingestion.landing_parts import Landing, land_history, land_links, let_history_in, lines, one
 from ingestion.landing_tables import insert_table, land_table_history
 from ingestion.objects import RawObject
 from ingestion.raw_tables import prepare
@@ -110,6 +110,8 @@ def record_failure(
     cost = cost or {}
     connection.execute("begin")
     try:
+        if erased := suppression.of(connection):
+            reason = erased.scrubbed(reason)
         connection.execute(
             """insert into raw.batches values ($id, $run, $source, $object, $now, $now, $requests, $retries, $bytes,
                0, 0, 0, 0, 0, 0, 0, null, null, $seconds, $state, $reason)""",
@@ -154,11 +156,13 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
     entry, spool = batch.entry, batch.spool
     landing: Landing = {"batch_id": batch_id, "now": batch.now}
     was_empty = one(connection, f"select count(*) from (select 1 from {entry.table} limit 1)") == 0
-    with _one_thread(connection):
-        _insert_records(connection, batch, batch_id)
     erased = suppression.of(connection)
+    into = _waiting(connection, entry.table) if erased else entry.table
+    with _one_thread(connection):
+        _insert_records(connection, batch, batch_id, into)
     if erased:
-        suppression.keep_out(connection, entry, batch_id, erased)
+        suppression.keep_out(connection, entry, into, erased)
+        connection.execute(f"insert into {entry.table} select * from {into} order by rowid")
     tombstones = 0
     if batch.follows_merges:
         is_stated = spool.has_watched or not spool.watched
@@ -168,13 +172,16 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
     _prune(connection, entry.table, batch_id, was_empty)
     history = 0
     if entry.has_history:
-        history = land_history(connection, entry, spool, landing) + land_table_history(
-            connection, entry, spool, landing
-        )
+        into = _waiting(connection, entry.history_table) if erased else entry.history_table
+        history = land_history(connection, entry, spool, landing, into)
+        history += land_table_history(connection, entry, spool, landing, into)
         if erased:
-            suppression.keep_history_out(connection, entry, batch_id, erased)
+            suppression.keep_history_out(connection, entry, into, erased)
+            history = let_history_in(connection, entry, into)
     links = sum(land_links(connection, entry, spool, target, landing) for target in sorted(spool.link_targets))
     _quarantine(connection, batch, batch_id, erased)
+    if erased and batch.reason:
+        batch.reason = erased.scrubbed(batch.reason)
     appended, deletions = connection.execute(
         f"select count(*), count(*) filter (where is_deleted) from {entry.table} where batch_id = ?", [batch_id]
     ).fetchone()  # type: ignore[misc]
@@ -200,6 +207,13 @@ def _land_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: in
     )
 
 
+def _waiting(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """A temporary table like this one, for what has to be looked at first: of what is inserted and then changed, DuckDB
+    may have written the bytes to the file already (seen with 900,000 rows; a changed block is freed, not emptied)."""
+    connection.execute(f"create or replace temp table waiting as from {table} limit 0")
+    return "temp.waiting"
+
+
 @contextmanager
 def _one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """A spooled file is parsed by one thread anyway; a second one only leaves row groups half full.
@@ -212,7 +226,7 @@ def _one_thread(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute(f"set threads = {int(threads)}")  # not after an error: DuckDB then takes nothing but a rollback
 
 
-def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int) -> None:
+def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int, into: str) -> None:
     """Everything read goes in; `_prune` takes out again, before the commit, what was there already.
 
     Measured the other way round (a temporary table first): every payload was written twice.
@@ -220,7 +234,7 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_i
     landing: Landing = {"batch_id": batch_id, "now": batch.now}
     if path := batch.spool.path(ROWS):
         connection.execute(
-            f"""insert into {batch.entry.table}
+            f"""insert into {into}
                 select record_id, coalesce(try_cast(version_at as timestamptz), $now), is_deleted, payload,
                     md5(hashed), $batch_id, $now
                 from {
@@ -234,12 +248,12 @@ def _insert_records(connection: duckdb.DuckDBPyConnection, batch: Batch, batch_i
         )
     path = batch.spool.path(RECORDS)
     if path and batch.spool.top_keys:  # pages may all have been empty
-        connection.execute(_records_sql(batch, path), landing)
+        connection.execute(_records_sql(batch, path, into), landing)
     if table := batch.spool.tables.get(TABLE):
-        insert_table(connection, batch.entry, batch.spool, table, _volatile(batch), landing)
+        insert_table(connection, into, batch.spool, table, _volatile(batch), landing)
 
 
-def _records_sql(batch: Batch, path: Any) -> str:
+def _records_sql(batch: Batch, path: Any, into: str) -> str:
     form = batch.spool.form
     keys = sorted(batch.spool.top_keys - _NOT_PAYLOAD)
     types = {form.id: "VARCHAR", form.deleted: "BOOLEAN"} if form.is_nested_required else {}
@@ -255,7 +269,7 @@ def _records_sql(batch: Batch, path: Any) -> str:
     payload = f"concat({parts}, '}}')" if first else f"'{{' || ltrim(concat({parts}), ',') || '}}'"
     record_id = f"r.{_quoted(form.id)}" if first else f"r.{_quoted(form.id)} ->> '$'"
     return f"""
-        insert into {batch.entry.table}
+        insert into {into}
         with pages as (
             select unnest({form.rows}) as r from {lines(path, f"{form.rows}: 'STRUCT({columns})[]'")}
         ),
@@ -365,13 +379,11 @@ def _quarantine(
     connection: duckdb.DuckDBPyConnection, batch: Batch, batch_id: int, erased: suppression.Erased | None
 ) -> None:
     where = ("file", "sheet", "row_number", "record_id", "column_name", "value", "reason")
-    if erased:
-        for refusal in batch.spool.refused:
-            refusal |= {key: erased.scrubbed(refusal[key]) for key in ("value", "reason") if refusal.get(key)}
-    rows = [
-        [batch_id, batch.entry.source, batch.entry.name, *(refusal.get(key) for key in where), batch.now]
-        for refusal in batch.spool.refused
-    ]
+    rows = []
+    for refusal in batch.spool.refused:
+        told = (refusal.get(key) for key in where)
+        clean = (erased.scrubbed(value) if erased and isinstance(value, str) else value for value in told)
+        rows.append([batch_id, batch.entry.source, batch.entry.name, *clean, batch.now])
     if rows:
         connection.executemany("insert into raw.quarantine values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 

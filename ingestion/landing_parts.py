@@ -20,7 +20,10 @@ class Landing(TypedDict):
     now: datetime
 
 
-def land_history(connection: duckdb.DuckDBPyConnection, entry: RawObject, spool: Spool, landing: Landing) -> int:
+def land_history(
+    connection: duckdb.DuckDBPyConnection, entry: RawObject, spool: Spool, landing: Landing, into: str
+) -> int:
+    """Revisions that are not there yet, into the table `into`. Returns how many."""
     paths = [spool.path(HISTORIES)]
     if "propertiesWithHistory" in spool.top_keys:
         paths.append(spool.path(RECORDS))
@@ -28,7 +31,7 @@ def land_history(connection: duckdb.DuckDBPyConnection, entry: RawObject, spool:
     columns = f"""results: 'STRUCT(id VARCHAR, "propertiesWithHistory" MAP(VARCHAR, {revision}[]))[]'"""
     for path in filter(None, paths):
         connection.execute(
-            f"""insert into {entry.history_table}
+            f"""insert into {into}
                 with pages as (select unnest(results) as r from {lines(path, columns)}),
                 properties as (
                     select r.id as record_id, unnest(map_entries(r."propertiesWithHistory")) as p from pages
@@ -52,7 +55,23 @@ def land_history(connection: duckdb.DuckDBPyConnection, entry: RawObject, spool:
                         and h.changed_at = fresh.changed_at and h.value is not distinct from fresh.value)""",
             landing,
         )
-    return one(connection, f"select count(*) from {entry.history_table} where batch_id = {landing['batch_id']}")
+    return one(connection, f"select count(*) from {into} where batch_id = {landing['batch_id']}")
+
+
+def let_history_in(connection: duckdb.DuckDBPyConnection, entry: RawObject, waiting: str) -> int:
+    """What was scrubbed while it waited is compared again: the person's name was cut from what landed before, too."""
+    ((count,),) = connection.execute(
+        f"""insert into {entry.history_table}
+            select * from {waiting} as fresh
+            where not exists (
+                select 1 from {entry.history_table} as h
+                where h.record_id = fresh.record_id and h.property = fresh.property
+                    and h.changed_at = fresh.changed_at and h.value is not distinct from fresh.value)
+            qualify row_number() over (
+                partition by record_id, property, value, changed_at order by position, rowid) = 1
+            order by rowid"""
+    ).fetchall()
+    return int(count)
 
 
 def land_links(

@@ -24,7 +24,7 @@ HISTORY, SNAPSHOTS = "changes", "snapshots"  # the two forms of vendor history: 
 
 def insert_table(
     connection: duckdb.DuckDBPyConnection,
-    entry: RawObject,
+    into: str,
     spool: Spool,
     table: Table,
     volatile: re.Pattern[str],
@@ -36,18 +36,20 @@ def insert_table(
     kept = ", ".join(_part(name, table.columns[name]) for name in names if not volatile.fullmatch(name)) or "''"
     stamp = 'try_cast("SystemModstamp" as timestamptz)' if "SystemModstamp" in table.columns else "null"
     deleted = 'coalesce(try_cast("IsDeleted" as boolean), false)' if "IsDeleted" in table.columns else "false"
-    before = _count(connection, entry.table, landing)
+    before = _count(connection, into, landing)
     connection.execute(
-        f"""insert into {entry.table}
+        f"""insert into {into}
             select "Id", coalesce({stamp}, $now), {deleted}, '{{' || ltrim(concat({payload}), ',') || '}}',
                 md5(concat({kept})), $batch_id, $now
             from {_rows(spool, table)} as r where "Id" is not null""",
         landing,
     )
-    _check(table, _count(connection, entry.table, landing) - before)
+    _check(table, _count(connection, into, landing) - before)
 
 
-def land_table_history(connection: duckdb.DuckDBPyConnection, entry: RawObject, spool: Spool, landing: Landing) -> int:
+def land_table_history(
+    connection: duckdb.DuckDBPyConnection, entry: RawObject, spool: Spool, landing: Landing, into: str
+) -> int:
     """Changed fields (with the value before, as property `old:Field`), and snapshots, a property for each column.
 
     A row that was sent twice, as after a lost cursor, counts once: `union`, not `union all`.
@@ -66,9 +68,9 @@ def land_table_history(connection: duckdb.DuckDBPyConnection, entry: RawObject, 
             selects.append(_changes(f"'{name}'", _spelt(name, table.columns[name]), "snapshot", rows))
     if not selects:
         return 0
-    before = _count(connection, entry.history_table, landing)
+    before = _count(connection, into, landing)
     connection.execute(
-        f"""insert into {entry.history_table}
+        f"""insert into {into}
             with given (record_id, property, value, given_at, source_type, changed_by, row_id) as (
                 {" union ".join(selects)}
             ),
@@ -87,7 +89,7 @@ def land_table_history(connection: duckdb.DuckDBPyConnection, entry: RawObject, 
                     and h.changed_at = fresh.changed_at and h.value is not distinct from fresh.value)""",
         landing,
     )
-    return _count(connection, entry.history_table, landing) - before
+    return _count(connection, into, landing) - before
 
 
 def _changes(property: str, value: str, source: str, rows: str) -> str:

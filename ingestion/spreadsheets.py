@@ -10,6 +10,7 @@ Every night the whole folder is read again; what equals the newest landed versio
 - An unreadable file leaves its rows as they are; its object is reported as failed, the other files load.
 - A file that no mapping wants is reported (`raw.quarantine`, object `files`); only lock and hidden files are not.
 - A version is as old as its file (the modification stamp), so that what was saved before a night counts in it.
+- Who was erased stays so, although the sheet still has them: a file's name and what is said of it are without them too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any
 import duckdb
 
 from ingestion import sheet_ledger as ledger
+from ingestion import suppression
 from ingestion.landing import Batch, ObjectResult, land, record_failure
 from ingestion.objects import SPREADSHEETS, RawObject
 from ingestion.sheet_files import BOOK_SUFFIXES, CSV_SUFFIXES, Sheet, SheetError, content_hash, read_bytes, read_sheet
@@ -35,6 +37,7 @@ from ingestion.sheet_template import write_activity_template
 from ingestion.spool import Spool
 
 OpenConnection = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+Clean = Callable[[str], str]  # the text without whom the list of the erased has
 __all__ = ["sync_spreadsheets", "write_activity_template"]
 
 
@@ -62,6 +65,14 @@ class ObjectRead:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Already:
+    """Refusals that quarantine has, which are without whom the list of the erased has."""
+
+    noted: set[ledger.Where]
+    clean: Clean
+
+
 def sync_spreadsheets(
     open_connection: OpenConnection, folder: Path, mappings: list[Path], run_id: str, now: datetime
 ) -> Iterator[ObjectResult]:
@@ -75,10 +86,13 @@ def sync_spreadsheets(
     except (MappingError, OSError) as error:
         yield from _fail_all(open_connection, str(error), run_id, now)
         return
-    reads, unmatched = _read_folder(names, usable)
+    with open_connection() as connection:
+        erased = suppression.of(connection)
+    clean: Clean = erased.scrubbed if erased else str
+    reads, unmatched = _read_folder(names, usable, clean)
     for read in reads:
         with TemporaryDirectory() as scratch, open_connection() as connection:
-            yield _land(connection, read, Spool(Path(scratch) / read.entry.name), run_id, now)
+            yield _land(connection, read, Spool(Path(scratch) / read.entry.name), run_id, now, clean)
     if unmatched:
         with open_connection() as connection:
             yield ledger.report_unmatched(connection, unmatched, run_id, now)
@@ -98,7 +112,9 @@ def _dropped(folder: Path) -> list[Path]:
     return sorted(p for p in Path(folder).iterdir() if p.is_file() and not p.name.startswith((".", "~$")))
 
 
-def _read_folder(paths: list[Path], mappings: list[Mapping]) -> tuple[list[ObjectRead], list[ledger.Unmatched]]:
+def _read_folder(
+    paths: list[Path], mappings: list[Mapping], clean: Clean
+) -> tuple[list[ObjectRead], list[ledger.Unmatched]]:
     reads = {entry.name: ObjectRead(entry) for entry in SPREADSHEETS}
     unmatched = []
     for path in paths:
@@ -107,9 +123,9 @@ def _read_folder(paths: list[Path], mappings: list[Mapping]) -> tuple[list[Objec
             if mapping.matches(path.name) >= 0:
                 wanted.setdefault(mapping.object, []).append(mapping)
         if not wanted:
-            unmatched.append(ledger.Unmatched(path.name, _why_unmatched(path)))
+            unmatched.append(ledger.Unmatched(clean(path.name), _why_unmatched(path)))
         for name, candidates in wanted.items():
-            _read_file(path, candidates, reads[name])
+            _read_file(path, candidates, reads[name], clean)
     return list(reads.values()), unmatched
 
 
@@ -119,9 +135,9 @@ def _why_unmatched(path: Path) -> str:
     return "no mapping has a glob for this file name; add one under `files`, or move the file away"
 
 
-def _read_file(path: Path, candidates: list[Mapping], read: ObjectRead) -> None:
+def _read_file(path: Path, candidates: list[Mapping], read: ObjectRead, clean: Clean) -> None:
     """One file for one object: each sheet that the mappings ask for is read once, by the mapping that fits best."""
-    started = time.perf_counter()
+    started, name = time.perf_counter(), clean(path.name)
     try:
         body = read_bytes(path)
         for wanted in dict.fromkeys(mapping.sheet for mapping in candidates):
@@ -129,10 +145,11 @@ def _read_file(path: Path, candidates: list[Mapping], read: ObjectRead) -> None:
             mapping = _best(sheet, [m for m in candidates if m.sheet == wanted], path.name)
             rows = list(read_rows(sheet, mapping))
             content, saved_at = content_hash(body), datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
-            read.sheets.append(SheetRead(path.name, sheet.name, mapping, content, saved_at, len(body), rows))
+            title = clean(sheet.name) if sheet.name else None
+            read.sheets.append(SheetRead(name, title, mapping, content, saved_at, len(body), rows))
     except (SheetError, OSError) as error:
-        read.problem_files.append(path.name)
-        read.problems.append(Refusal(0, None, path.name, str(error)))
+        read.problem_files.append(name)
+        read.problems.append(Refusal(0, None, name, clean(str(error))))
     read.seconds += time.perf_counter() - started
 
 
@@ -156,14 +173,14 @@ def _best(sheet: Sheet, candidates: list[Mapping], name: str) -> Mapping:
 
 
 def _land(
-    connection: duckdb.DuckDBPyConnection, read: ObjectRead, spool: Spool, run_id: str, now: datetime
+    connection: duckdb.DuckDBPyConnection, read: ObjectRead, spool: Spool, run_id: str, now: datetime, clean: Clean
 ) -> ObjectResult:
     known = ledger.note_files(
         connection,
         [ledger.SheetFile(s.file, s.sheet, s.mapping.version, s.content, len(s.rows)) for s in read.sheets],
         now,
     )
-    already = ledger.known_refusals(connection, read.entry)
+    already = Already(ledger.known_refusals(connection, read.entry), clean)
     stamps = ledger.newest_stamps(connection, read.entry)
     _fill(spool, read, known.order, already, lambda record_id, saved: _stamp(saved, stamps.get(record_id), now))
     last_saved = max((sheet.saved_at for sheet in read.sheets), default=now)
@@ -199,7 +216,7 @@ def _fill(
     spool: Spool,
     read: ObjectRead,
     order: dict[tuple[str, str | None], datetime],
-    already: set[ledger.Where],
+    already: Already,
     stamp: Callable[[str, datetime], datetime],
 ) -> None:
     """Winning rows and new refusals into the spool; every other row counts as read and unchanged."""
@@ -232,14 +249,15 @@ def _contradiction(row: Record, twin: Record, mapping: Mapping) -> Refusal:
     return Refusal(row.row, column, row.fields.get(mapping.id_field or "") or row.record_id, reason, row.record_id)
 
 
-def _refuse(spool: Spool, sheet: SheetRead, row: Refusal, already: set[ledger.Where]) -> None:
+def _refuse(spool: Spool, sheet: SheetRead, row: Refusal, already: Already) -> None:
     where = {"file": sheet.file, "sheet": sheet.sheet, "row_number": row.row, "column_name": row.column}
     _note(spool, where | {"value": row.value, "record_id": row.record_id, "reason": row.reason}, already)
 
 
-def _note(spool: Spool, where: dict[str, Any], already: set[ledger.Where]) -> None:
+def _note(spool: Spool, where: dict[str, Any], already: Already) -> None:
     """A refusal that an unchanged file gave before is not put in quarantine once more."""
-    if tuple(where.get(name) for name in ledger.COORDINATES) in already:
+    where = {name: already.clean(value) if isinstance(value, str) else value for name, value in where.items()}
+    if tuple(where.get(name) for name in ledger.COORDINATES) in already.noted:
         spool.rows_read += 1
     else:
         spool.refuse(**where)

@@ -161,36 +161,36 @@ def stone(record_id: str) -> str:
     return json.dumps({"id": record_id, "merged_into": None, "tombstone": "erased"}, separators=(",", ":"))
 
 
-def keep_out(connection: duckdb.DuckDBPyConnection, entry: RawObject, batch_id: int, erased: Erased) -> None:
-    """What a batch just inserted, without those on the list. Other records keep their hash: they are unchanged."""
+def keep_out(connection: duckdb.DuckDBPyConnection, entry: RawObject, waiting: str, erased: Erased) -> None:
+    """What waits to be landed, without those on the list. Other records keep their hash: they are unchanged."""
     is_people = (entry.source, entry.name) in PEOPLE
     changes: list[tuple[str, bool, str | None, int]] = []
-    for rowid, record_id, payload in _batch(connection, entry.table, "record_id, payload::varchar", batch_id):
+    for rowid, record_id, payload in _rows(connection, waiting, "record_id, payload::varchar"):
         if is_people and _is_on(erased, entry, record_id, payload):
             changes.append((stone(record_id), True, hashlib.md5(stone(record_id).encode()).hexdigest(), rowid))
         elif (clean := erased.scrubbed(unescaped(payload))) != unescaped(payload):
             changes.append((clean, False, None, rowid))
     if changes:
         connection.executemany(
-            f"""update {entry.table} set payload = ?, is_deleted = is_deleted or ?,
+            f"""update {waiting} set payload = ?, is_deleted = is_deleted or ?,
                 payload_hash = coalesce(?, payload_hash) where rowid = ?""",
             changes,
         )
 
 
-def keep_history_out(connection: duckdb.DuckDBPyConnection, entry: RawObject, batch_id: int, erased: Erased) -> None:
-    """The same for the history that a batch brought: an erased person has none."""
-    is_people, table = (entry.source, entry.name) in PEOPLE, entry.history_table
+def keep_history_out(connection: duckdb.DuckDBPyConnection, entry: RawObject, waiting: str, erased: Erased) -> None:
+    """The same for history that waits: an erased person has none."""
+    is_people = (entry.source, entry.name) in PEOPLE
     gone, changes = [], []
-    for rowid, record_id, value in _batch(connection, table, "record_id, value", batch_id):
+    for rowid, record_id, value in _rows(connection, waiting, "record_id, value"):
         if is_people and _is_known(connection, entry, record_id, erased):
             gone.append((rowid,))
         elif value and (clean := erased.scrubbed(value)) != value:
             changes.append((clean, rowid))
     if gone:
-        connection.executemany(f"delete from {table} where rowid = ?", gone)
+        connection.executemany(f"delete from {waiting} where rowid = ?", gone)
     if changes:
-        connection.executemany(f"update {table} set value = ? where rowid = ?", changes)
+        connection.executemany(f"update {waiting} set value = ? where rowid = ?", changes)
 
 
 def addresses_of(value: Any, key: str = "") -> set[str]:
@@ -234,8 +234,8 @@ def _is_known(connection: duckdb.DuckDBPyConnection, entry: RawObject, record_id
     return found is not None
 
 
-def _batch(connection: duckdb.DuckDBPyConnection, table: str, columns: str, batch_id: int) -> Iterator[tuple[Any, ...]]:
-    yield from connection.execute(f"select rowid, {columns} from {table} where batch_id = {batch_id}").fetchall()
+def _rows(connection: duckdb.DuckDBPyConnection, table: str, columns: str) -> Iterator[tuple[Any, ...]]:
+    yield from connection.execute(f"select rowid, {columns} from {table}").fetchall()
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -190,6 +191,8 @@ def opened(
     clock = Clock()
     with ExitStack() as stack:
         stack.enter_context(locked(data))
+        shutil.rmtree(data.spool, ignore_errors=True)  # whole answers, of people too: a killed night left them
+        stack.callback(shutil.rmtree, data.spool, ignore_errors=True)  # and of an object that failed they stay
         if settings.is_practice:
             seen = last_seen(data)  # may be ahead of real time: the company then lives on to that day
             today = max(clock.now(), seen or clock.now()).astimezone(settings.company.zone).date()

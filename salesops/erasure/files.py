@@ -37,6 +37,11 @@ def operators(data: DataDirectory, drop: Path) -> list[Path]:
     return sorted({*_files(data.drop), *_files(drop), *_files(data.practice_drop)})
 
 
+def of_operators(data: DataDirectory, drop: Path, traces: Traces) -> list[str]:
+    """Those of them that name the person, in what they hold or in what they are called."""
+    return [str(p) for p in operators(data, drop) if traces and (traces.found_in(p.name) or names(p, traces))]
+
+
 def everything(data: DataDirectory, drop: Path) -> list[Path]:
     """What must not name the person when all is done."""
     apart = {*operators(data, drop)}

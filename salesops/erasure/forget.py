@@ -147,8 +147,7 @@ def plan(data: DataDirectory, drop: Path, person: Person) -> Plan:
         made.beside = publications.same_people(published, person)
     if person.own:
         made.files = [_short(p, data) for p in files.everything(data, drop) if files.names(p, person.own)]
-    everything = Traces(person.traces)
-    made.operators = [str(p) for p in files.operators(data, drop) if everything and files.names(p, everything)]
+    made.operators = files.of_operators(data, drop, Traces(person.traces))
     return made
 
 
@@ -195,8 +194,7 @@ def erase(
         raise ForgetError(
             "still named in: " + ", ".join(left) + ". Run it again; if that does not help, remove the file."
         )
-    everything = Traces(person.traces)
-    return [str(p) for p in files.operators(data, drop) if everything and files.names(p, everything)]
+    return files.of_operators(data, drop, Traces(person.traces))
 
 
 def _write_down(data: DataDirectory, person: Person, asked: str, now: datetime) -> None:

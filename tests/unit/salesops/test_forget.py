@@ -4,162 +4,41 @@ the test's own, which shares nothing with the one of the product."""
 from __future__ import annotations
 
 import getpass
-import gzip
 import json
 import sqlite3
-import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
+import dagster as dg
 import duckdb
-import orjson
 import pytest
 from typer.testing import CliRunner
 
+from dagster_project.ingest import build_ingest
+from dagster_project.storage import held_open
 from ingestion import suppression
-from ingestion.landing import Batch, Spool, land, prepare
-from ingestion.objects import find
+from ingestion.landing import record_failure
 from salesops import backup, publication
 from salesops import night as nights
 from salesops.cli import app
+from salesops.clock import Clock
 from salesops.config import Settings
 from salesops.erasure import forget
 from salesops.erasure import raw as raw_erasure
 from salesops.erasure.traces import Trace, Traces
 from salesops.layout import DataDirectory
-from tests.unit.salesops.test_publication import FIRST, Publication
+from tests.personal_data import CONTACT, EMAIL, contact, make, person, put, remaining
 
 NOW = datetime(2026, 4, 10, tzinfo=UTC)
-EMAIL, OLD = "asa.oberg@kund.example", "asa@before.example"
-SPELLINGS = (EMAIL, OLD, "Åsa Öberg", "Öberg, Åsa", "070-123 45 67", "+46 70 123 45 67", "0046701234567", "Inköpschef")
-CONTACT, OTHER, TWIN = "101", "102", "103"
-
-
-def contact(id: str, **properties: str) -> dict:
-    return {"id": id, "archived": False, "updatedAt": "2026-03-01T00:00:00Z", "properties": properties}
-
-
-def person(**changes: str) -> dict:
-    held = {"email": EMAIL, "firstname": "Åsa", "lastname": "Öberg", "phone": "070-123 45 67", "jobtitle": "Inköpschef"}
-    return contact(CONTACT, **(held | {"lifecyclestage": "customer", "createdate": "2026-01-01T00:00:00Z"} | changes))
-
-
-def put(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, rows: list[dict], at: datetime = FIRST):
-    spool = Spool(folder / "spool" / name)
-    plain = [{key: value for key, value in row.items() if key != "links"} for row in rows]
-    spool.add_page(orjson.dumps({"results": plain}), plain)
-    for row in rows:
-        if "links" in row:
-            spool.add_links("contacts", [row["id"]], orjson.dumps({"results": row["links"]}))
-    return land(connection, Batch(find("hubspot", name), spool, "run", at))
-
-
-def linked(row: dict, *ids: str) -> dict:
-    ends = [{"toObjectId": id, "associationTypes": [{"category": "A", "typeId": "3", "label": None}]} for id in ids]
-    return row | {"links": [{"from": {"id": row["id"]}, "to": ends}]}
-
-
-def publish(data: DataDirectory, day: int) -> None:
-    """A small publication that names the person wherever a publication can."""
-    data.marts.parent.mkdir(parents=True, exist_ok=True)
-    data.marts.unlink(missing_ok=True)
-    with duckdb.connect(str(data.marts)) as connection:
-        connection.execute("create schema pipeline; create schema kpi")
-        connection.execute(
-            f"""create table pipeline.contacts as from (values
-                ('hubspot:contact:101', 'Åsa Öberg', '{EMAIL}', '+46701234567', 'Inköpschef'),
-                ('hubspot:contact:102', 'Bo Ek', 'bo@kund.example', null, 'CFO'))
-                as t (contact_key, full_name, email, phone, title);
-            create table pipeline.contact_identities as from (values
-                ('hubspot', '101', 'hubspot:contact:101'), ('hubspot', '102', 'hubspot:contact:102'))
-                as t (source, contact_id, contact_key);
-            create table pipeline.deals as from (values
-                ('hubspot:deal:1', 'Licenser till Åsa Öberg', 250.00::decimal(18, 2), 'hubspot:contact:101'),
-                ('hubspot:deal:2', 'Bo Ek', 100.00::decimal(18, 2), 'hubspot:contact:102'))
-                as t (deal_key, name, amount, contact_key);
-            create table pipeline.activities as select 'a1' as activity_key, 'Ring chefen' as subject;
-            create table pipeline.activity_links as select 'a1' as activity_key, 'hubspot:contact:101' as contact_key;
-            create table kpi.win_rate as select 0.25 as win_rate, 2 as decided;
-            create view pipeline.deals_open as from pipeline.deals"""
-        )
-    at = FIRST + timedelta(days=day)
-    told = Publication(publication.new_id(at), at, None, at, "c0ffee", 1, "Ö AB", "SEK", "Europe/Stockholm", False, "r")
-    publication.write_meta(data.marts, told, [("contacts", "is_good", "warned", f"see {EMAIL}", False)], {})
-    publication.publish(data.marts, data.published, told.publication_id)
+TWIN = "103"
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> DataDirectory:
     data = DataDirectory(tmp_path / "data")
-    data.root.mkdir()
-    with duckdb.connect(str(data.warehouse)) as connection:
-        prepare(connection)
-        other = contact(OTHER, email="bo@kund.example", firstname="Bo", lastname="Ek")
-        put(connection, data.root, "contacts", [person(email=OLD, jobtitle="Köpare"), other])
-        later = person()
-        later["updatedAt"] = "2026-03-02T00:00:00Z"
-        put(connection, data.root, "contacts", [later], FIRST + timedelta(days=1))
-        deal = linked(contact("1", dealname="Licenser till Åsa Öberg", amount="1250.50"), CONTACT)
-        put(connection, data.root, "deals", [deal, contact("2", dealname="Bo Ek")])
-        note = linked(contact("7", hs_note_body="Talade om hennes semester", hs_timestamp="t"), CONTACT)
-        put(connection, data.root, "notes", [note, contact("8", hs_note_body=f"cc \\u00c5sa {EMAIL}")])
-        for place, (name, value) in enumerate((("email", OLD), ("lifecyclestage", "lead"))):
-            connection.execute(
-                """insert into raw.hubspot__contacts_history
-                values ('101', ?, ?, now(), 'CRM', null, ?, 1, now())""",
-                [name, value, place],
-            )
-        refused = "insert into raw.quarantine values (1, 's', 'o', 'f', null, 1, null, 'c', ?, 'no', now())"
-        connection.execute(refused, [EMAIL])
-        connection.execute("create schema if not exists staging")
-        connection.execute(f"create table staging.people as select '{EMAIL}' as email")
-    publish(data, 1)
-    publish(data, 2)
-    for path, text in {
-        "build/matching.duckdb": "x",
-        "alerts.json": json.dumps({"why": f"two with {EMAIL}"}),
-        "published/brief/2026-04-01.sv.html": "<p>&Aring; &#x27; Åsa Öberg</p>",
-        "published/brief/2026-04-01.sv.pdf": "%PDF",
-        "dbt/logs/dbt.log": "ring +46 70 123 45 67",
-        "dagster/storage/r/compute_logs/a.err": "Öberg, Åsa",
-        "spool/left/records.jsonl": EMAIL,
-        "drop/kunder.csv": f"namn;{EMAIL}",
-        "plans/undo.jsonl": f'{{"v":"{EMAIL}"}}',
-    }.items():
-        (data.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (data.root / path).write_text(text)
-    (data.root / "plans" / "log.gz").write_bytes(gzip.compress(f"{EMAIL}".encode()))
-    with zipfile.ZipFile(data.root / "plans" / "plan.xlsx", "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("xl/sharedStrings.xml", f"<t>{EMAIL}</t><t>Bo Ek</t>")
-    with sqlite3.connect(data.root / "dagster" / "runs.db") as events:
-        events.execute("create table event_logs (id integer primary key, event text)")
-        worst = json.dumps({"worst": [EMAIL, "Åsa Öberg"] * 400})
-        events.executemany("insert into event_logs (event) values (?)", [(worst,), ("other",)])
+    make(data)
     return data
-
-
-def remaining(root: Path) -> list[str]:
-    """file: spelling, of everything under `root`, opened by DuckDB, zip and gzip where it is packed."""
-    found = []
-    for path in sorted(p for p in root.rglob("*") if p.is_file() and p.name != "kunder.csv"):
-        body = path.read_bytes()
-        texts = [body.decode("utf-8", "replace")]
-        if body[8:12] == b"DUCK":
-            with duckdb.connect(str(path), read_only=True) as connection:
-                tables = connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()
-                for (table,) in tables:
-                    texts.append(str(connection.execute(f"from {table}").fetchall()))
-        elif body[:4] == b"PAR1":
-            texts.append(str(duckdb.sql(f"from '{path}'").fetchall()))
-        elif body[:2] == b"PK":
-            with zipfile.ZipFile(path) as packed:
-                texts += [packed.read(name).decode() for name in packed.namelist()]
-        elif body[:2] == b"\x1f\x8b":
-            texts.append(gzip.decompress(body).decode())
-        escaped = [json.dumps(word)[1:-1] for word in SPELLINGS]
-        found += [f"{path.relative_to(root)}: {w}" for w in {*SPELLINGS, *escaped} if any(w in text for text in texts)]
-    return found
 
 
 def erased(data: DataDirectory, email: str = EMAIL) -> list[str]:
@@ -412,3 +291,88 @@ def test_usual_spellings_are_found_and_likenesses_are_spared(kind, text, found, 
         assert duckdb.execute("select regexp_matches(?, ?)", [body, traces.loose]).fetchall() == [(True,)], spelling
     for likeness in spared:
         assert not traces.found_in(f"x {likeness} y"), likeness
+
+
+COMPANIES = """Company;Employees;Industry
+Kund AB;12;Handel
+Åsa Öberg AB;elva;Handel
+Berg AB;asa.oberg@kund.example;Handel
+"""
+
+
+def night_of_sheets(data: DataDirectory, day: int) -> nights.Night:
+    """The part of a night that reads sheets, as Dagster runs it, its storage in the data directory."""
+    settings = Settings.model_validate({"sources": {"hubspot": {"enabled": False}, "spreadsheets": {"enabled": True}}})
+    now = NOW + timedelta(days=day)
+    night = nights.Night(settings, data, Clock(), now, now, None, data.published, "", "")
+    with held_open(), dg.DagsterInstance.local_temp(str(data.dagster)) as instance:
+        dg.materialize(build_ingest(settings), resources={"night": night}, instance=instance, raise_on_error=False)
+    assert {result.object for result in night.objects} >= {"companies", "targets", "files"}
+    return night
+
+
+def test_a_later_night_with_crm_and_sheets_that_still_have_the_person_leaves_no_byte(data):
+    """Among the sheets one row that is refused, one file without the header whose cells are quoted, one file's name."""
+    for name, text in {
+        "companies.csv": COMPANIES,
+        "targets.csv": f"Åsa Öberg;{EMAIL}\nx;y\n",
+        "Åsa Öberg.csv": "a;b\n",
+    }.items():
+        (data.drop / name).write_text(text)
+    night_of_sheets(data, 0)
+    assert any(line.startswith("dagster/history") for line in remaining(data.root))
+    listed = erased(data)
+    assert len(listed) == 4
+    sizes = []
+    for day in (1, 2):
+        said = night_of_sheets(data, day)
+        with duckdb.connect(str(data.warehouse)) as connection:
+            put(connection, data.root, "contacts", [person(jobtitle="VD")], NOW + timedelta(days=day))
+        assert remaining(data.root) == []
+        assert not [check.reason for check in said.checks if EMAIL in str(check.reason) or "Öberg" in str(check.reason)]
+        sizes.append(ask(data.warehouse, "select count(*) from raw.quarantine where source = 'spreadsheets'"))
+    assert sizes[0] == sizes[1]  # what was refused is not noted once more
+    rows = ask(data.warehouse, "select record_id, payload ->> '$.cells.Company' from raw.spreadsheets__companies")
+    assert [name for _, name in rows] == ["Kund AB"]
+
+
+def test_what_waits_to_be_landed_is_looked_at_before_it_is_in_the_file(data, monkeypatch):
+    """Of 900,000 rows that were inserted and then changed, DuckDB had left the bytes in the file."""
+    erased(data)
+    real, seen = suppression.keep_out, []
+
+    def looked_at(connection, entry, waiting, erased):
+        seen.append((waiting, connection.execute(f"select count(*) from {entry.table} where batch_id = 90").fetchone()))
+        return real(connection, entry, waiting, erased)
+
+    monkeypatch.setattr(suppression, "keep_out", looked_at)
+    with duckdb.connect(str(data.warehouse)) as connection:
+        connection.execute("insert into raw.batches select 89, * exclude (batch_id) from raw.batches limit 1")
+        put(connection, data.root, "contacts", [contact("900", email=EMAIL)], NOW)
+    assert seen == [("temp.waiting", (0,))]
+    assert payloads(data, "900") == [(suppression.stone("900"), True)]
+
+
+def test_a_vendors_history_that_named_the_person_is_not_landed_once_more(data):
+    """Cut when the person was erased, it is another value than the vendor gives again, until it is cut too."""
+    at = "2026-03-01T08:00:00Z"
+    revisions = [{"value": "Licenser till Åsa Öberg", "timestamp": at, "sourceType": "CRM_UI"}]
+    deal = contact("1", dealname="Licenser till Åsa Öberg", amount="99") | {"updatedAt": "2026-03-05T00:00:00Z"}
+    told = deal | {"propertiesWithHistory": {"dealname": revisions}}
+    with duckdb.connect(str(data.warehouse)) as connection:
+        assert put(connection, data.root, "deals", [told]).history_appended == 1
+    erased(data)
+    with duckdb.connect(str(data.warehouse)) as connection:
+        again = put(connection, data.root, "deals", [told], NOW)
+    assert (again.rows_appended, again.history_appended) == (0, 0)
+    assert ask(data.warehouse, "select value from raw.hubspot__deals_history") == [("Licenser till [erased]",)]
+
+
+def test_the_reason_of_a_failure_names_nobody_who_was_erased(data):
+    erased(data)
+    with duckdb.connect(str(data.warehouse)) as connection:
+        record_failure(connection, "hubspot", "notes", "failed", f"no column for x; found {EMAIL}", "run", NOW)
+    assert ask(data.warehouse, "select reason from raw.batches where state = 'failed'") == [
+        ("no column for x; found [erased]",)
+    ]
+    assert remaining(data.root) == []

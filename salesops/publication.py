@@ -153,19 +153,56 @@ def rollback(target: Path, publication_id: str | None = None) -> str:
     _verified(temporary, wanted, None)
     _keep_current(target)
     _swap_in(temporary, target / "marts.duckdb")
-    if (target / "parquet" / wanted).is_dir():
-        _point_parquet(target, wanted)
+    if folders := _parquet_folders(target).get(wanted):
+        _point_parquet(target, folders[-1].name)
     return wanted
 
 
-def put_in_place(fresh: Path, path: Path, target: Path) -> None:
-    """Put `fresh` in the place of a publication of `target`, the present or a kept one, and write its Parquet anew."""
+def put_in_place(fresh: Path, path: Path, target: Path) -> bool:
+    """Put `fresh` in the place of a publication of `target`, the present or a kept one, and write its Parquet anew.
+
+    Parquet goes first, and into a folder beside: whoever read CURRENT a moment ago finds all files of the old one until
+    `remove_replaced`. True: CURRENT names another folder now. Cut short anywhere, the same again finishes.
+    """
     with reading(fresh) as connection:
         ((publication_id,),) = connection.execute("select publication_id from meta.publication").fetchall()
+    folders, moved = _parquet_folders(target).get(publication_id), False
+    if folders:
+        anew = target / "parquet" / f"{publication_id}-{_turn(folders[-1]) + 1}"
+        _write_parquet(fresh, anew)
+        moved = _pointed(target) in {folder.name for folder in folders}
+        if moved:
+            _point_parquet(target, anew.name)
     _swap_in(fresh, path)
-    folder = target / "parquet" / publication_id
-    if folder.is_dir():
-        _write_parquet(path, folder)
+    return moved
+
+
+def remove_replaced(target: Path) -> None:
+    """Remove the Parquet folders that `put_in_place` wrote anew elsewhere, never the one that CURRENT names."""
+    pointed = _pointed(target)
+    for folders in _parquet_folders(target).values():
+        current = next((folder for folder in folders if folder.name == pointed), folders[-1])
+        for folder in folders:
+            if folder != current:
+                shutil.rmtree(folder)
+
+
+def _parquet_folders(target: Path) -> dict[str, list[Path]]:
+    """Whole Parquet folders of each publication, the newest last: its id; -1, -2 ... behind when written anew."""
+    found: dict[str, list[Path]] = {}
+    for folder in (target / "parquet").glob("[!.]*/"):
+        found.setdefault(folder.name.partition("-")[0], []).append(folder)
+    return {publication_id: sorted(folders, key=_turn) for publication_id, folders in found.items()}
+
+
+def _turn(folder: Path) -> int:
+    turn = folder.name.partition("-")[2]
+    return int(turn) if turn.isdecimal() else 0
+
+
+def _pointed(target: Path) -> str:
+    pointer = target / "parquet" / "CURRENT"
+    return pointer.read_text().strip() if pointer.exists() else ""
 
 
 def current_id(target: Path) -> str | None:
@@ -267,10 +304,10 @@ def _swap_in(temporary: Path, final: Path) -> None:
     fsync(final.parent)
 
 
-def _point_parquet(target: Path, publication_id: str) -> None:
+def _point_parquet(target: Path, folder: str) -> None:
     pointer = target / "parquet" / "CURRENT"
     following = pointer.with_name(".CURRENT.next")
-    following.write_text(publication_id + "\n")
+    following.write_text(folder + "\n")
     fsync(following)
     os.replace(following, pointer)
     fsync(pointer.parent)
@@ -281,9 +318,10 @@ def _prune(target: Path, current: str, keep: int) -> None:
     for path in kept[:-keep]:
         path.unlink()
     wanted = {path.stem for path in kept[-keep:]} | {current}
-    for folder in (target / "parquet").iterdir():
-        if folder.is_dir() and folder.name not in wanted:
+    for publication_id, folders in _parquet_folders(target).items():
+        for folder in folders if publication_id not in wanted else ():
             shutil.rmtree(folder)
+    remove_replaced(target)
 
 
 def _remove_leftovers(target: Path, temporary: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from salesops.erasure.people import Key, Person
 from salesops.erasure.traces import Traces
 from salesops.layout import DataDirectory
 
+GRACE_SECONDS = 5.0  # for who read parquet/CURRENT and is about to open the files that it named
 MOST_AT_ONCE = 50  # people whom a CRM has erased that a night follows by itself: more at once may be a fault
 
 
@@ -170,9 +172,11 @@ def erase(
     try:
         files.remove_working_files(data)
         say("Publications ...")
+        moved_at = -GRACE_SECONDS
         for path in [*publication.kept_publications(data.published), data.published / "marts.duckdb"]:
-            if path.exists() and publications.concerns(path, person):
-                publications.rewrite(path, data.published, data.scratch, person)
+            is_meant = path.exists() and publications.concerns(path, person)
+            if is_meant and publications.rewrite(path, data.published, data.scratch, person):
+                moved_at = time.monotonic()
         published = data.published / "marts.duckdb"
         if settings.sharing.folder is not None and published.exists():
             shared.write(published, settings.sharing.folder, data.shared_key)
@@ -185,6 +189,8 @@ def erase(
         _write_down(data, person, asked, now)
         kept = {crm: set(fields) for crm, fields in _kept_fields(settings).items()}
         fresh = raw.rewritten(data.warehouse, data.scratch, person, data.erasures, kept, now)
+        time.sleep(max(0.0, moved_at + GRACE_SECONDS - time.monotonic()))
+        publication.remove_replaced(data.published)
         _swap(fresh, data.warehouse)
     finally:
         shutil.rmtree(data.scratch, ignore_errors=True)

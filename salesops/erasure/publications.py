@@ -14,8 +14,9 @@ from salesops.erasure.raw import attached, cut_column, text_columns
 from salesops.personal import PERSONAL
 
 
-def rewrite(path: Path, target: Path, scratch: Path, person: Person) -> None:
-    """Put a copy without the person in the place of `path`. Whoever has the old one open keeps it until they close."""
+def rewrite(path: Path, target: Path, scratch: Path, person: Person) -> bool:
+    """Put a copy without the person in the place of `path`. Whoever has the old one open keeps it until they close.
+    True: what followed CURRENT may still be reading the old Parquet, until `publication.remove_replaced`."""
     worked, fresh = scratch / "worked.duckdb", scratch / "fresh.duckdb"
     shutil.copyfile(path, worked)
     worked.chmod(0o600)
@@ -25,7 +26,7 @@ def rewrite(path: Path, target: Path, scratch: Path, person: Person) -> None:
         connection.execute("checkpoint")
     copy_whole(worked, fresh)
     worked.unlink()
-    publication.put_in_place(fresh, path, target)
+    return publication.put_in_place(fresh, path, target)
 
 
 def concerns(path: Path, person: Person) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import getpass
 import json
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,14 +29,16 @@ from salesops.erasure import forget
 from salesops.erasure import raw as raw_erasure
 from salesops.erasure.traces import Trace, Traces
 from salesops.layout import DataDirectory
-from tests.personal_data import CONTACT, EMAIL, contact, make, person, put, remaining
+from tests.personal_data import CONTACT, EMAIL, contact, make, person, publish, put, remaining
+from tests.torture.children import Child, in_child
 
 NOW = datetime(2026, 4, 10, tzinfo=UTC)
 TWIN = "103"
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> DataDirectory:
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataDirectory:
+    monkeypatch.setattr(forget, "GRACE_SECONDS", 0.0)
     data = DataDirectory(tmp_path / "data")
     make(data)
     return data
@@ -376,3 +379,51 @@ def test_the_reason_of_a_failure_names_nobody_who_was_erased(data):
         ("no column for x; found [erased]",)
     ]
     assert remaining(data.root) == []
+
+
+def look_at_published(published: Path, stop: Path) -> tuple[set[str], int]:
+    """A reader of the file and of the folder that CURRENT names, who takes his time between the name and the files."""
+    seen, looks = set(), 0
+    while not stop.exists():
+        pointed = published / "parquet" / (published / "parquet" / "CURRENT").read_text().strip()
+        time.sleep(0.02)
+        seen.add(pointed.name)
+        with duckdb.connect() as connection:
+            for place in (f"'{pointed}/pipeline/*.parquet'", f"'{pointed}/kpi/win_rate.parquet'"):
+                connection.execute(f"from read_parquet({place}, union_by_name=true)").fetchall()
+            found = connection.execute(
+                f"select sum(amount)::varchar from '{pointed}/pipeline/deals.parquet'"
+            ).fetchone()
+        held = ask(published / "marts.duckdb", "select sum(amount)::varchar from pipeline.deals")
+        assert [found] == held == [("350.00",)]
+        looks += 1
+    return seen, looks
+
+
+def test_readers_of_file_and_parquet_read_on_through_an_erasure(data, monkeypatch):
+    monkeypatch.setattr(forget, "GRACE_SECONDS", 1.0)
+    stop = data.root / "stop"
+    readers = [Child(lambda: look_at_published(data.published, stop)) for _ in range(2)]
+    person = in_child(lambda: erased(data))
+    time.sleep(0.2)
+    stop.touch()
+    ends = [reader.wait().or_raise() for reader in readers]
+    person.or_raise()
+    folders = {path.name for path in (data.published / "parquet").iterdir() if path.is_dir()}
+    pointed = (data.published / "parquet" / "CURRENT").read_text().strip()
+    for seen, looks in ends:
+        assert looks > 3 and seen == {pointed.partition("-")[0], pointed}
+    assert pointed.endswith("-1") and len(folders) == 2 and pointed in folders
+    assert remaining(data.root) == []
+
+
+def test_after_an_erasure_publications_are_put_back_and_replaced_as_before(data):
+    erased(data)
+    older, newer = (path.stem for path in [*publication.kept_publications(data.published), Path(publish(data, 3))])
+    parquet = data.published / "parquet"
+    assert (parquet / "CURRENT").read_text().strip() == newer
+    assert publication.rollback(data.published, older) == older
+    assert (parquet / "CURRENT").read_text().strip() == f"{older}-1"
+    for day in range(4, 9):
+        publish(data, day)
+    assert sorted(path.name for path in parquet.iterdir() if "-" in path.name) == []

@@ -124,6 +124,7 @@ class OrgClient:
         self.budget = Budget(share)
         self.prefix = f"/services/data/v{version}"
         self._options = options
+        self.date: str | None = None  # the org's own clock, as its sign-in told it
         self._session: SourceSession | None = None
         self._lock = threading.Lock()
 
@@ -154,6 +155,7 @@ class OrgClient:
         try:
             path = "/services/oauth2/token"
             answer = session.post_form(path, self.login.form(time.time()), self.login.headers()).content
+            self.date = session.date
         finally:
             session.close()
         if not answer.get("access_token"):

@@ -478,6 +478,7 @@ def _refuse_bad_login(settings: SalesforceSettings, base_url: str, login: Any) -
     client = OrgClient(base_url, login, settings.api_version, settings.daily_share, attempts=2)
     try:
         client.session.close()
+        _refuse_wrong_clock("Salesforce", client.date)
     except CredentialsError as error:
         raise ConfigError(str(error)) from None
     except SourceError:

@@ -5,6 +5,9 @@ A short night is the Dagster job as it is, on a dbt project of what `MODELS` nee
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import importlib
 import json
 import os
 import shutil
@@ -13,8 +16,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from tests.torture.children import in_child
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("stages", "stg_hubspot__deals", "stg_hubspot__deals_history", "stg_spreadsheets__targets")
 KEPT = tuple(f"model.salesops.{name}" for name in MODELS)
+FIRST_DAY = date(2026, 3, 3)  # a Tuesday
 SHORT = "[brief]\nenabled = false\n"
 CONFIGURATION = """
 [company]
@@ -50,11 +54,16 @@ event_error_business_hours = 100000
 
 @dataclass(frozen=True)
 class Day:
-    """A practice server on one of the company's days. `environment`: of a night that asks it."""
+    """A practice server on one of the company's days. `environment`: of a night that asks it.
+
+    `ahead`: of this machine's clock, seconds. Nights of the day have the day's clock, or the cursors of the first one
+    would be past all that happens on the second.
+    """
 
     told: dict[str, Any]
     drop: Path
     folder: Path
+    ahead: float
 
     def environment(self, data: Path, more: str = SHORT) -> dict[str, str]:
         path = self.folder / f"salesops-{abs(hash(more))}.toml"
@@ -65,11 +74,10 @@ class Day:
 
 
 @contextmanager
-def days(folder: Path, size: str = "tiny", apart: int = 1) -> Iterator[tuple[Day, Day]]:
+def days(folder: Path, size: str = "tiny", apart: int = 14) -> Iterator[tuple[Day, Day]]:
     """The company on a day and `apart` days later, each served until the block ends."""
     earlier, later = folder / "earlier", folder / "later"
-    end = (datetime.now(UTC) - timedelta(days=2 + apart)).date()
-    _sandbox("tick", earlier, "--size", size, "--seed", "11", "--end", end.isoformat(), "--days", "1")
+    _sandbox("tick", earlier, "--size", size, "--seed", "11", "--end", FIRST_DAY.isoformat(), "--days", "1")
     shutil.copytree(earlier, later)
     _sandbox("tick", later, "--days", str(apart))
     with _serving(earlier) as one, _serving(later) as other:
@@ -87,10 +95,14 @@ def _serving(state: Path) -> Iterator[Day]:
     drop = state / "drop"
     told = [sys.executable, "-m", "sandbox", "serve", "--state", str(state), "--drop", str(drop)]
     told += ["--parent-pid", str(os.getpid())]
-    process = subprocess.Popen(told, cwd=ROOT, env=_plain(), stdout=subprocess.PIPE, text=True)
+    said = (state / "server.log").open("w")  # readers that are killed are no news
+    process = subprocess.Popen(told, cwd=ROOT, env=_plain(), stdout=subprocess.PIPE, stderr=said, text=True)
+    said.close()
     try:
         assert process.stdout is not None
-        yield Day(json.loads(process.stdout.readline()), drop, state)
+        told = json.loads(process.stdout.readline())
+        ahead = datetime.fromisoformat(told["now"]) - datetime.now(UTC)
+        yield Day(told, drop, state, ahead.total_seconds())
     finally:
         process.terminate()
         process.wait(10)
@@ -100,12 +112,30 @@ def _plain() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
+def set_clock(ahead: float) -> None:
+    """Nights of this process have a clock that is `ahead` of the machine's, and so has the CRM that they ask."""
+    from salesops import night as nights
+    from salesops.clock import Clock
+
+    nights.Clock = functools.partial(Clock, timedelta(seconds=ahead))  # type: ignore[assignment,misc]
+    nights.CLOCKS_APART = timedelta.max
+
+
+def nightly(day: Day, data: Path, more: str = SHORT) -> subprocess.Popen[str]:
+    """`salesops nightly` as a person starts it, with every model and check, on the day's clock."""
+    environment = {name: value for name, value in day.environment(data, more).items() if name != "LD_PRELOAD"}
+    with_clock = f"from tests.torture import company; company.set_clock({day.ahead})"
+    told = [sys.executable, "-c", f"{with_clock}; from salesops.cli import app; app()", "nightly"]
+    told += ["--as-of", day.told["now"]]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(told, env=environment, cwd=ROOT, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+
+
 @dataclass
 class Nights:
     """Dagster, dbt and the parsed project, held by the process that forks the nights."""
 
     scratch: Path
-    as_of: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
 
     def __post_init__(self) -> None:
         import dagster as dg
@@ -131,7 +161,10 @@ class Nights:
         for graph in ("child_map", "parent_map"):
             rest = wanted | content["sources"].keys()
             content[graph] = {n: [m for m in near if m in rest] for n, near in content[graph].items() if n in rest}
-        self.project = transform.Project(project.manifest, content)
+        held = project.manifest  # all else would be compiled in every night
+        held.nodes = {name: node for name, node in held.nodes.items() if name in wanted}
+        held.unit_tests, held.exposures = {}, {}
+        self.project = transform.Project(held, content)
         self.selected = sorted(name.rpartition(".")[2] for name in wanted)
         stages = dg.AssetKey(["pipeline", "stages"])
 
@@ -155,14 +188,27 @@ class Nights:
         definitions.build_checks = build_checks  # type: ignore[assignment]
         transform.run_dbt = run_dbt  # type: ignore[assignment]
 
-    def run(self, day: Day, data: Path, **options: Any) -> tuple[int, list[str]]:
+    def warm(self, day: Day, data: Path) -> None:
+        """A first night in a child; what it had to import, its successors will find imported."""
+
+        def imported() -> list[str]:
+            code, failures = self.run(day, data)
+            assert code == 0, failures
+            return sorted(sys.modules)
+
+        for name in in_child(imported).or_raise():
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+
+    def run(self, day: Day, data: Path) -> tuple[int, list[str]]:
         """A short night in this very process, a forked one: exit code and what failed. Errors of its opening go up."""
         from salesops import night as nights
 
         os.environ.clear()
         os.environ.update(day.environment(data))
         tempfile.tempdir = None
-        with nights.opened(os.environ, as_of=self.as_of, **options) as night:
+        set_clock(day.ahead)
+        with nights.opened(os.environ, as_of=day.told["now"]) as night:
             outcome = nights.run(night)
             return outcome.exit_code, outcome.failures
 

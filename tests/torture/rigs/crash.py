@@ -14,7 +14,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -29,7 +28,6 @@ from tests.torture.report import Row, counted
 SEED = 20261126
 BY_TIME, BY_OPERATION, FIRST_NIGHTS, REAL = 50, 50, 3, 2
 MEGABYTES = (20, 60, 150, 300, 500, 800)
-SALESOPS = str(Path(sys.executable).with_name("salesops"))
 
 
 @dataclass
@@ -45,10 +43,11 @@ class Stage:
     fresh: dict[str, str] = field(init=False)
     operations: int = 0
     seconds: float = 0.0
+    news: int = 0
 
     def __post_init__(self) -> None:
         self.base, unbroken, fresh = (self.scratch / name for name in ("base", "unbroken", "fresh"))
-        self._must(self.earlier, self.base)
+        self.nights.warm(self.earlier, self.base)
         shutil.copytree(self.base, unbroken)
         started = time.monotonic()
 
@@ -61,6 +60,9 @@ class Stage:
         self.operations = in_child(count).or_raise()
         self.seconds = time.monotonic() - started
         self.wanted = in_child(lambda: contents(unbroken)).or_raise()
+        before = in_child(lambda: contents(self.base)).or_raise()
+        self.news = sum(self.wanted[name] != held for name, held in before.items())
+        assert self.news, "a later night that brings nothing shows nothing"
         self._must(self.later, fresh)
         self.fresh = in_child(lambda: contents(fresh)).or_raise()
 
@@ -103,7 +105,7 @@ def run(scratch: Path, share: float = 1.0) -> Iterator[Row]:
 
     with company.days(scratch / "company") as (earlier, later):
         stage = Stage(Nights(scratch), earlier, later, scratch)
-        night = f"a night of {stage.seconds:.0f} s and {stage.operations} file operations"
+        night = f"a night of {stage.seconds:.0f} s and {stage.operations} operations that changes {stage.news} tables"
         moments = [chance.uniform(0, stage.seconds) for _ in some(BY_TIME)]
         yield counted("kill -9 at a random moment", in_parallel(_killed_after(stage), moments), night)
         numbers = [chance.randint(1, stage.operations) for _ in some(BY_OPERATION)]
@@ -113,9 +115,7 @@ def run(scratch: Path, share: float = 1.0) -> Iterator[Row]:
         for name, error in (("disk full", errno.ENOSPC), ("read-only directory", errno.EROFS)):
             numbers = [1, *(chance.randint(1, stage.operations) for _ in some(4))]
             yield counted(f"{name} from a random operation on", in_parallel(_broken_at(stage, "fail", error), numbers))
-        yield counted(
-            "memory limit", in_parallel(_limited(stage), (20, 60, 150, 300, 500, 800)), "MB to grow: 20 to 800"
-        )
+        yield counted("memory limit", in_parallel(_limited(stage), MEGABYTES), "MB to grow: 20 to 800")
         yield counted("two nights at once", in_parallel(_two_at_once(stage), some(2)), "one runs, the other says so")
         yield counted("locks of the dead", in_parallel(_stale_locks(stage), ("999999999", str(os.getpid()), "", "\0x")))
     with company.days(scratch / "real") as (earlier, later):
@@ -195,14 +195,9 @@ def _stale_locks(stage: Stage) -> Callable[[int, str], str]:
 
 def _real(earlier: Day, later: Day, scratch: Path, chance: random.Random, tries: int) -> list[str]:
     """`salesops nightly` as a person starts it, with every model, check and brief."""
-    as_of = earlier.told["now"]
 
     def nightly(day: Day, data: Path, kill_after: float | None = None) -> str:
-        environment = {k: v for k, v in day.environment(data, "[brief]\npdf = false").items() if k != "LD_PRELOAD"}
-        command = [SALESOPS, "nightly", "--as-of", as_of]
-        process = subprocess.Popen(
-            command, env=environment, cwd=company.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        process = company.nightly(day, data, "[brief]\npdf = false")
         try:
             said = process.communicate(timeout=kill_after)[0]
         except subprocess.TimeoutExpired:

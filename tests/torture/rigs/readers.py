@@ -7,8 +7,6 @@ file says it is; a query that was begun before a publication is finished on the 
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +20,6 @@ from tests.torture.company import Day
 from tests.torture.report import Row, counted
 
 READERS, OF_PARQUET, NIGHTS, TABLES, PAUSE = 50, 10, 3, 12, 5.0
-SALESOPS = str(Path(sys.executable).with_name("salesops"))
 Seen = dict[tuple[str, str], set[str]]  # (publication, table) -> tokens of its rows
 
 
@@ -55,9 +52,9 @@ def run(scratch: Path, nights: int = NIGHTS, readers: int = READERS) -> Iterator
 
 
 def nightly(day: Day, data: Path) -> str:
-    environment = {k: v for k, v in day.environment(data, "[brief]\nenabled = false").items() if k != "LD_PRELOAD"}
-    done = subprocess.run([SALESOPS, "nightly"], env=environment, cwd=company.ROOT, capture_output=True, text=True)
-    return "" if done.returncode == 0 else (done.stdout + done.stderr)[-600:]
+    process = company.nightly(day, data)
+    said = process.communicate()[0]
+    return "" if process.returncode == 0 else said[-600:]
 
 
 def of_file(published: Path, chance: random.Random) -> dict[tuple[str, str], str]:

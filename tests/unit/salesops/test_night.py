@@ -140,10 +140,11 @@ def test_an_instant_whose_versions_were_taken_out_is_refused(tmp_path, monkeypat
 
 
 class AnHourAgo(BaseHTTPRequestHandler):
-    """A HubSpot whose clock is an hour behind ours, or ours an hour ahead."""
+    """A CRM whose clock is an hour behind ours, or ours an hour ahead."""
 
     def do_GET(self):
-        body = b'{"results": []}'
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b'{"results": [], "access_token": "t"}'
         self.send_response_only(200)
         self.send_header("Date", format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True))
         self.send_header("Content-Type", "application/json")
@@ -151,18 +152,23 @@ class AnHourAgo(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    do_POST = do_GET
+
     def log_message(self, *_):
         pass
 
 
-def test_a_clock_that_is_not_the_vendors_stops_the_night_before_anything_is_written(tmp_path):
+@pytest.mark.parametrize(("crm", "others"), [("hubspot", ""), ("salesforce", "[sources.hubspot]\nenabled = false\n")])
+def test_a_clock_that_is_not_the_vendors_stops_the_night_before_anything_is_written(tmp_path, crm, others):
     with HTTPServer(("127.0.0.1", 0), AnHourAgo) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         configuration = tmp_path / "salesops.toml"
-        configuration.write_text(f'[sources.hubspot]\nbase_url = "http://127.0.0.1:{server.server_port}"\n')
+        url = f"http://127.0.0.1:{server.server_port}"
+        configuration.write_text(f'{others}[sources.{crm}]\nenabled = true\nbase_url = "{url}"\n')
         environ = {"SALESOPS_CONFIG": str(configuration), "SALESOPS_DATA": str(tmp_path / "data")}
+        environ |= {"HUBSPOT_ACCESS_TOKEN": "x", "SALESFORCE_CLIENT_ID": "x", "SALESFORCE_CLIENT_SECRET": "x"}
         told = pytest.raises(ConfigError, match="set the machine's clock")
-        with told, nights.opened(environ | {"HUBSPOT_ACCESS_TOKEN": "x"}):
+        with told, nights.opened(environ):
             pass
         server.shutdown()
     assert not (tmp_path / "data").exists()

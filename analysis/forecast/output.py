@@ -11,6 +11,7 @@ from analysis.forecast.inputs import Array, Codes, Inputs
 from analysis.forecast.learn import labels_at
 from analysis.forecast.methods import ALL, BASELINES, DEAL_METHODS
 from analysis.forecast.scores import Score, brier, calibration_error, reliability, score
+from analysis.output import insert
 
 if TYPE_CHECKING:
     from analysis.forecast.run import Forecasts
@@ -58,20 +59,9 @@ def write(connection: duckdb.DuckDBPyConnection, found: Forecasts | None, into: 
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, Any]) -> None:
-    """NaN is NULL; days since 1970 are dates, none before it."""
-    given = {}
-    for name, values in columns.items():
-        array = np.asarray(values)
-        given[name] = _date(array) if name in _DATES else array
-    if not len(next(iter(given.values()))):
-        return
-    listed = [
-        f"case when isnan({name}) then null else {name} end" if array.dtype.kind == "f" else name
-        for name, array in given.items()
-    ]
-    connection.register("forecast_given", given)
-    connection.execute(f"insert into {table} ({', '.join(given)}) select {', '.join(listed)} from forecast_given")
-    connection.unregister("forecast_given")
+    """Days since 1970 are dates, none before it."""
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    insert(connection, table, {name: _date(array) if name in _DATES else array for name, array in arrays.items()})
 
 
 def _date(day: Codes) -> Any:

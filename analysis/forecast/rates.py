@@ -5,27 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from analysis.forecast.inputs import Array
+from analysis.shrinkage import prior_strength
 
-LARGEST_STRENGTH = 200.0
-
-
-def prior_strength(won: Array, seen: Array) -> Array:
-    """S5 along the last axis: what the mean of all members counts for, in trials, beside a member's own."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        total, members = seen.sum(-1), (seen > 0).sum(-1)
-        rate = (won.sum(-1) / total)[..., None]
-        own = np.where(seen > 0, won / seen, 0.0)
-        between = (seen * (own - rate) ** 2).sum(-1) / (members - 1)
-        within = (won * (1 - own)).sum(-1) / (total - members)
-        size = (total - (seen**2).sum(-1) / total) / (members - 1)
-        rho = (between - within) / (between + (size - 1) * within)
-        strength = np.clip(1 / rho - 1, 1.0, LARGEST_STRENGTH)
-    return np.where(np.isfinite(strength) & (rho > 0), strength, LARGEST_STRENGTH)
+LEAST_STRENGTH = 1.0  # trials: a member nobody has seen is drawn to its group all the same
 
 
 def shrunk(won: Array, seen: Array, prior: Array) -> Array:
     """Shares along the last axis, each drawn to `prior` of its group."""
-    strength = prior_strength(won, seen)[..., None]
+    strength = np.maximum(LEAST_STRENGTH, prior_strength(won, seen))[..., None]
     return (won + prior[..., None] * strength) / (seen + strength)
 
 

@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.output import insert
 from analysis.signals import causes, detect
 from analysis.signals.causes import Cause, Facts
 from analysis.signals.detect import Series, Week
@@ -517,14 +518,10 @@ def _variance(facts: Facts) -> float:
 
 
 def _insert(session: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any, ...]]) -> None:
-    """NaN and None are NULL."""
+    """None is NULL, as NaN is."""
     if not rows:
         return
     described = session.execute(f"describe {table}").fetchall()
-    given = {}
-    for (name, kind, *_), values in zip(described, zip(*rows, strict=True), strict=True):
-        given[name] = np.array(values, dtype=float if kind in ("DOUBLE", "BIGINT") else object)
-    listed = [f"case when isnan({n}) then null else {n} end" if v.dtype.kind == "f" else n for n, v in given.items()]
-    session.register("signals_given", given)
-    session.execute(f"insert into {table} select {', '.join(listed)} from signals_given")
-    session.unregister("signals_given")
+    kinds = {name: float if kind in ("DOUBLE", "BIGINT") else object for name, kind, *_ in described}
+    columns = zip(kinds.items(), zip(*rows, strict=True), strict=True)
+    insert(session, table, {name: np.array(values, dtype=kind) for (name, kind), values in columns})

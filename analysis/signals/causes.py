@@ -14,6 +14,8 @@ from math import erfc, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.shrinkage import prior_strength
+
 Floats = NDArray[np.float64]
 
 MIX_SHARE = 1 / 3  # of the change, before the mix is said to be it
@@ -116,22 +118,6 @@ def lmdi(before: tuple[float, ...], after: tuple[float, ...]) -> tuple[float, ..
     return tuple(mean * log(b / a) for a, b in zip(before, after, strict=True))
 
 
-def strength(n: Floats, x: Floats) -> float:
-    """S5: the prior's strength m from the ANOVA estimate of rho; 200 where members do not differ."""
-    known = n > 0
-    n, x = n[known], x[known]
-    k, total = len(n), n.sum()
-    if k < 2 or total <= k:
-        return 200.0
-    p, mean = x / n, x.sum() / total
-    between = (n * (p - mean) ** 2).sum() / (k - 1)
-    within = (n * p * (1 - p)).sum() / (total - k)
-    typical = (total - (n**2).sum() / total) / (k - 1)
-    bottom = between + (typical - 1) * within
-    rho = (between - within) / bottom if bottom > 0 else 0.0
-    return 200.0 if rho <= 0 else min(200.0, 1 / rho - 1)
-
-
 @dataclass(frozen=True)
 class Explanation:
     """`gain`: twice the log-likelihood of "it changed" above "it did not", over everything. `causes`: most first."""
@@ -147,7 +133,7 @@ class _Rate:
 
     def __init__(self, cells: Cells, spread: float):
         self.cells, self.spread = cells, spread
-        m = strength(cells.n0, cells.x0)
+        m = float(prior_strength(cells.x0, cells.n0))
         mean = cells.x0.sum() / cells.n0.sum()
         self.usual = np.clip((cells.x0 + m * mean) / (cells.n0 + m), 1e-6, 1 - 1e-6)
         self.known = cells.n0 + m

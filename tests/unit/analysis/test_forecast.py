@@ -10,7 +10,7 @@ import pytest
 
 from analysis.forecast import forecast
 from analysis.forecast.ranges import drawn_from_moments, half_widths, simulate, stretch
-from analysis.forecast.rates import paced, prior_strength, shares_by_cell, shrunk, win_within
+from analysis.forecast.rates import paced, shares_by_cell, shrunk, win_within
 from analysis.forecast.scores import brier, calibration_error, reliability, score, wape
 from bench.forecast import LAST, make
 
@@ -40,10 +40,7 @@ def company():
 
 def test_shares_are_drawn_to_their_group():
     won, seen = np.array([20.0, 6, 18, 5, 14, 4]), np.array([40.0, 35, 38, 30, 32, 25])
-    assert prior_strength(won, seen) == pytest.approx(9.257, abs=5e-4)
     assert shrunk(won, seen, np.array(0.335))[[0, 5]] == pytest.approx([0.4690, 0.2073], abs=5e-5)
-    equal = np.array([12.0, 9, 15, 5, 11, 6])
-    assert prior_strength(equal, np.array([40.0, 35, 38, 30, 32, 25])) == 200
 
 
 def test_stage_weighted_sums_amounts_at_the_shares_of_their_stages():

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.shrinkage import prior_strength
 from analysis.signals import benjamini_hochberg
-from analysis.signals.causes import Cells, Facts, lmdi, mix_and_rate, of_rate, of_volume, strength
+from analysis.signals.causes import Cells, Facts, lmdi, mix_and_rate, of_rate, of_volume
 from analysis.signals.detect import Series, fisher, judge, learn
 
 
@@ -67,8 +68,9 @@ def test_factors_of_bookings_are_those_of_s7():
 
 def test_strength_of_the_prior_is_that_of_s5():
     n = np.array([40, 35, 38, 30, 32, 25.0])
-    assert strength(n, np.array([20, 6, 18, 5, 14, 4.0])) == pytest.approx(9.257, abs=5e-4)
-    assert strength(n, np.array([12, 9, 15, 5, 11, 6.0])) == 200
+    assert prior_strength(np.array([20, 6, 18, 5, 14, 4.0]), n) == pytest.approx(9.257, abs=5e-4)
+    assert prior_strength(np.array([12, 9, 15, 5, 11, 6.0]), n) == 200
+    assert prior_strength(np.array([0.0, 3]), np.array([0.0, 4])) == 200
 
 
 def test_both_segments_improve_and_the_whole_falls():

@@ -49,16 +49,14 @@ class Stage:
         self.base, unbroken, fresh = (self.scratch / name for name in ("base", "unbroken", "fresh"))
         self.nights.warm(self.earlier, self.base)
         shutil.copytree(self.base, unbroken)
-        started = time.monotonic()
 
-        def count() -> int:
+        def count() -> tuple[int, float]:
             disk.arm("record", unbroken)  # without a log it only counts
             code, failures = self.nights.run(self.later, unbroken)
             assert code == 0, failures
-            return disk.operations()
+            return disk.operations(), time.process_time()
 
-        self.operations = in_child(count).or_raise()
-        self.seconds = time.monotonic() - started
+        self.operations, self.seconds = in_child(count).or_raise()
         self.wanted = in_child(lambda: contents(unbroken)).or_raise()
         before = in_child(lambda: contents(self.base)).or_raise()
         self.news = sum(self.wanted[name] != held for name, held in before.items())
@@ -105,7 +103,7 @@ def run(scratch: Path, share: float = 1.0) -> Iterator[Row]:
 
     with company.days(scratch / "company") as (earlier, later):
         stage = Stage(Nights(scratch), earlier, later, scratch)
-        night = f"a night of {stage.seconds:.0f} s and {stage.operations} operations that changes {stage.news} tables"
+        night = f"of {stage.operations} operations in {stage.seconds:.1f} s of a processor; {stage.news} tables change"
         moments = [chance.uniform(0, stage.seconds) for _ in some(BY_TIME)]
         yield counted("kill -9 at a random moment", in_parallel(_killed_after(stage), moments), night)
         numbers = [chance.randint(1, stage.operations) for _ in some(BY_OPERATION)]
@@ -127,7 +125,7 @@ def _killed_after(stage: Stage) -> Callable[[int, float], str]:
         folder = stage.folder(worker)
         in_child(lambda: stage.nights.run(stage.later, folder), kill_after=moment)
         wrong = stage.recovered(folder)
-        return f"after {moment:.2f} s: {wrong}" if wrong else ""
+        return f"after {moment:.2f} s of a processor: {wrong}" if wrong else ""
 
     return at
 

@@ -19,6 +19,7 @@ from ingestion.landing import ObjectResult
 from ingestion.objects import ALL_OBJECTS, RawObject
 from ingestion.registries import COMPANIES
 from salesops.config import CRMS, PIPEDRIVE_VARIABLE, TOKEN_VARIABLE, Settings
+from salesops.layout import for_readers
 from salesops.night import ROOT, Night
 
 OWNER = "team:sales-operations"
@@ -187,7 +188,8 @@ def _read_spreadsheets(night: Night) -> Iterator[ObjectResult]:
 
     settings = night.settings.sources.spreadsheets
     if settings.folder is None:
-        night.drop.mkdir(parents=True, exist_ok=True)
+        with for_readers():
+            night.drop.mkdir(parents=True, exist_ok=True)
     mappings = settings.mappings or sorted((ROOT / "mappings").glob("*.toml"))
     return sync_spreadsheets(night.warehouse, night.drop, mappings, night.run_id, night.clock.now())
 

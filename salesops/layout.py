@@ -1,14 +1,50 @@
-"""Where everything lies in the data directory. Names only; whoever writes a file makes its folder."""
+"""Where everything lies in the data directory, and who may read it. Whoever writes a file makes its folder."""
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+_MACHINES = os.umask(0o077)
+os.umask(_MACHINES)
+
+
+@contextmanager
+def private() -> Iterator[None]:
+    """What this process writes meanwhile, nobody else of this machine can read."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextmanager
+def for_readers() -> Iterator[None]:
+    """What it writes meanwhile is for others too, as far as the machine's own umask lets them."""
+    before = os.umask(_MACHINES)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @dataclass(frozen=True)
 class DataDirectory:
+    """`published` is for analysts and `drop` for everybody who fills it in; all else is the night's own."""
+
     root: Path
+
+    def close_to_others(self) -> None:
+        """Raw, and all that is made of it before it is published: earlier versions left them as the umask had it."""
+        own = (self.warehouse, self.marts.parent, self.dagster, self.dbt, self.spool, self.sandbox)
+        for path in own:
+            if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
+                path.chmod(mode & 0o700)
 
     @property
     def warehouse(self) -> Path:

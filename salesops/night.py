@@ -24,7 +24,7 @@ from ingestion.objects import ALL_OBJECTS
 from salesops import config, practice
 from salesops.clock import Clock, parse_instant
 from salesops.config import ConfigError, SalesforceSettings, Settings
-from salesops.layout import DataDirectory
+from salesops.layout import DataDirectory, private
 
 if TYPE_CHECKING:
     import duckdb
@@ -234,7 +234,10 @@ def _refuse_before_the_cut(data: DataDirectory, option: str, instant: datetime) 
 
 @contextmanager
 def locked(data: DataDirectory) -> Iterator[None]:
-    """The night's lock, for the length of the block. The kernel frees it when the holder dies."""
+    """The night's lock, for the length of the block, in which all but the published is written for this user alone.
+
+    The kernel frees it when the holder dies.
+    """
     data.root.mkdir(parents=True, exist_ok=True)
     with data.lock.open("a+") as handle:
         try:
@@ -246,7 +249,9 @@ def locked(data: DataDirectory) -> Iterator[None]:
         handle.truncate(0)
         handle.write(str(os.getpid()))
         handle.flush()
-        yield
+        data.close_to_others()
+        with private():
+            yield
 
 
 def last_seen(data: DataDirectory) -> datetime | None:

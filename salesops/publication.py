@@ -17,6 +17,8 @@ from typing import Any
 
 import duckdb
 
+from salesops.layout import for_readers
+
 SCHEMA_VERSION = 1  # rises when a published column changes or goes; the changelog says how
 SCHEMAS = ("pipeline", "kpi", "meta")
 KEPT = 3  # earlier publications, unless the caller says otherwise
@@ -118,6 +120,7 @@ def write_meta(
         connection.execute("checkpoint")
 
 
+@for_readers()
 def publish(marts: Path, target: Path, publication_id: str, keep: int = KEPT) -> dict[str, int]:
     """Put a copy of `marts` in the place of `target`/marts.duckdb, and keep so many earlier ones. Returns tables' rows.
 
@@ -138,6 +141,7 @@ def publish(marts: Path, target: Path, publication_id: str, keep: int = KEPT) ->
     return rows
 
 
+@for_readers()
 def rollback(target: Path, publication_id: str | None = None) -> str:
     """Put a kept publication back (default: the newest that is older than the present one). Returns its id."""
     current = current_id(target)
@@ -158,6 +162,7 @@ def rollback(target: Path, publication_id: str | None = None) -> str:
     return wanted
 
 
+@for_readers()
 def put_in_place(fresh: Path, path: Path, target: Path) -> bool:
     """Put `fresh` in the place of a publication of `target`, the present or a kept one, and write its Parquet anew.
 

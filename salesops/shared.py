@@ -19,6 +19,7 @@ import duckdb
 from ingestion.suppression import Erased, email_key, name_key
 from salesops import publication
 from salesops.erasure.publications import copy_whole
+from salesops.layout import for_readers, private
 from salesops.personal import ADDRESS, PERSONAL
 from salesops.publication import SCHEMAS
 
@@ -31,9 +32,11 @@ FREE_TEXT = (  # what people typed, in which a customer's name may stand
 )
 
 
+@private()
 def write(published: Path, folder: Path, key_file: Path) -> Path:
     """Put marts.duckdb without personal data into `folder`; old or new, never half. `key_file` is made when missing."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with for_readers():
+        folder.mkdir(parents=True, exist_ok=True)
     worked, fresh = folder / ".worked.next", folder / ".marts.duckdb.next"
     for path in (worked, fresh):
         path.unlink(missing_ok=True)

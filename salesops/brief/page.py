@@ -18,6 +18,7 @@ from salesops.brief import facts as asking
 from salesops.brief import figures, sections
 from salesops.brief.facts import Facts
 from salesops.brief.words import LANGUAGES, Words
+from salesops.layout import for_readers
 from salesops.publication import reading
 
 HERE = Path(__file__).parent
@@ -27,6 +28,7 @@ KEPT_DATES = 60
 _PAGE = re.compile(r"(\d{4}-\d\d-\d\d)\.(?:sv|en)\.(?:html|pdf)")
 
 
+@for_readers()
 def write(published: Path, folder: Path, languages: Sequence[str] = LANGUAGES, *, pdf: bool = True) -> list[Path]:
     """The brief of a publication in each language, as <date>.<language>.html (and .pdf). Existing ones are replaced.
 

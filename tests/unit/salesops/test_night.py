@@ -18,9 +18,11 @@ import pytest
 from ingestion import landing
 from ingestion.landing import ObjectResult
 from salesops import night as nights
+from salesops import publication
 from salesops.clock import Clock, parse_instant
 from salesops.config import ConfigError, Settings
 from salesops.layout import DataDirectory
+from salesops.publication import Publication
 
 NOW = datetime(2026, 3, 31, 1, 15, tzinfo=UTC)
 
@@ -187,3 +189,29 @@ def test_a_clock_that_is_set_during_a_night_moves_none_of_its_instants(monkeypat
     monkeypatch.setattr(clock, "datetime", Set)
     assert abs(running.now() - wall) < timedelta(minutes=5)
     assert Clock().now() > wall + timedelta(days=399)
+
+
+def test_all_but_the_published_is_for_nobody_else_to_read(tmp_path):
+    def modes(root: Path) -> dict[str, int]:
+        return {str(p.relative_to(root)): p.stat().st_mode & 0o077 for p in root.rglob("*")}
+
+    data = DataDirectory(tmp_path / "data")
+    data.dagster.mkdir(parents=True)
+    data.warehouse.write_bytes(b"of an earlier version")
+    data.warehouse.chmod(0o644)
+    data.drop.mkdir()
+    with nights.locked(data):
+        data.spool.mkdir()
+        (data.spool / "page").write_text("Ann")
+        data.marts.parent.mkdir()
+        with duckdb.connect(str(data.marts)) as connection:
+            connection.execute("create schema kpi; create table kpi.win_rate as select 1 as n")
+        now = Clock().now()
+        told = Publication("p", now, None, now, "c0ffee", 1, "Å AB", "SEK", "Europe/Oslo", False, "run")
+        publication.write_meta(data.marts, told, [], {})
+        publication.publish(data.marts, data.published, "p")
+    found = modes(data.root)
+    open_to_others = {name for name, bits in found.items() if bits}
+    private = {"warehouse.duckdb", "dagster", "spool", "spool/page", "build", "build/marts.duckdb"}
+    assert private <= found.keys() - open_to_others
+    assert open_to_others == {n for n in found if n.startswith(("published", "drop"))} | {"night.lock"}

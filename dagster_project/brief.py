@@ -1,6 +1,5 @@
 """The Monday brief, after the publication: what goes wrong with it is noted, and takes nothing back."""
 
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -8,6 +7,7 @@ import dagster as dg
 from dagster_project.ingest import OWNER
 from dagster_project.publish import harmless_outcome
 from dagster_project.resources import night_of
+from salesops import freshness
 from salesops.night import Night
 
 KEY = dg.AssetKey(["brief"])
@@ -25,7 +25,7 @@ def build_brief() -> dg.AssetsDefinition:
         kinds={"html"},
         required_resource_keys={"night"},
         check_specs=[check],
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30)),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=freshness.LATE),
         description="The Monday brief of what was published: a page in each language, a PDF where there is a Chromium",
     )
     def brief(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -1,7 +1,6 @@
 """The last asset: the marts that passed, put where people read them."""
 
 import subprocess
-from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -10,6 +9,7 @@ import duckdb
 from dagster_project.ingest import OWNER
 from dagster_project.resources import night_of
 from dagster_project.transform import Project, gated_tables, units
+from salesops import freshness
 from salesops import publication as publishing
 from salesops.night import ROOT, Night
 from salesops.publication import SCHEMA_VERSION, Publication
@@ -25,7 +25,7 @@ def build_publish(project: Project) -> dg.AssetsDefinition:
         owners=[OWNER],
         kinds={"duckdb", "parquet"},
         required_resource_keys={"night"},
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30)),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=freshness.LATE),
         description="marts.duckdb and Parquet for analysts, swapped in whole. Waits for every gated model.",
     )
     def publish(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:

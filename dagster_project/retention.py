@@ -8,6 +8,7 @@ from dagster_project.ingest import OWNER
 from dagster_project.publish import harmless_outcome
 from dagster_project.resources import night_of
 from ingestion import retention
+from salesops import freshness
 from salesops.clock import Clock
 
 KEY = dg.AssetKey(["retention"])
@@ -25,7 +26,7 @@ def build_retention() -> dg.AssetsDefinition:
         kinds={"duckdb"},
         required_resource_keys={"night"},
         check_specs=[check],
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30)),
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=freshness.LATE),
         description="Takes out what [retention] does not keep: replaced versions of records, events of old runs",
     )
     def prune(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -14,7 +14,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from dagster_dbt.asset_utils import get_asset_check_key_for_test
 
 from dagster_project.ingest import OWNER
 from dagster_project.resources import night_of
+from salesops import freshness
 from salesops.layout import DataDirectory
 from salesops.night import DBT, Night, dbt_arguments, without_silent_crms
 
@@ -68,7 +68,7 @@ class Translator(DagsterDbtTranslator):
         return {}
 
     def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: Any) -> dg.AssetSpec:
-        policy = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=30))
+        policy = dg.FreshnessPolicy.time_window(fail_window=freshness.LATE)
         spec = super().get_asset_spec(manifest, unique_id, project)
         return spec.replace_attributes(freshness_policy=policy, kinds={"dbt", "duckdb"})
 

@@ -15,11 +15,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from salesops import config
+from salesops import config, freshness
 from salesops.clock import Clock
 from salesops.config import Alerts, ConfigError, Settings, secret_file
 from salesops.layout import DataDirectory
@@ -27,7 +27,6 @@ from salesops.night import AlreadyRunning, CheckRow, Night
 from salesops.publication import reading
 
 VARIABLE, FILE_VARIABLE = "SALESOPS_ALERT_URLS", "SALESOPS_ALERT_URLS_FILE"
-LATE_NIGHT = timedelta(hours=30)  # after the last publication a night is missing
 TRIES = 12  # of one message to one receiver; a dead one is then left alone until the cause is new
 SHOWN = 5  # lines of a list in a message
 RUN_BOOK = "docs/operations.md"
@@ -267,7 +266,7 @@ def _missing_night(settings: Settings, data: DataDirectory, now: datetime) -> li
         return []
     with reading(path) as marts:
         ((built_at,),) = marts.execute("select built_at from meta.publication").fetchall()
-    if now - built_at < LATE_NIGHT:
+    if now - built_at < freshness.LATE:
         return []
     body = _lines([f"The last publication is of {built_at:%Y-%m-%d %H:%M} UTC.", settings.alerts.link])
     return [Alert("missing_night", "missing_night", "No night was published lately", body)]

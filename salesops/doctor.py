@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from ingestion.reads import ProbeResult
-from salesops import config, practice
+from salesops import config, freshness, practice
 from salesops.clock import Clock
 from salesops.config import ConfigError, Settings
 from salesops.layout import DataDirectory
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from ingestion.salesforce_client import Login
 
 STALE, CONFIGURATION, SOURCE = 1, 2, 3
-LATE_PUBLICATION = timedelta(hours=30)
 CRM_TITLES = {"hubspot": "HubSpot", "salesforce": "Salesforce", "pipedrive": "Pipedrive"}
 _READABLE = {"ok": "ok", "absent": "not in this portal"}
 
@@ -305,7 +304,7 @@ def _published(settings: Settings, data: DataDirectory, findings: Findings) -> N
         states = _states(connection)
     age = max(clock.now() - built_at, timedelta(0))  # a practice company may have been told to live ahead
     _say("Published", f"{publication_id}, as of {as_of:%Y-%m-%d %H:%M} UTC, {_hours(age)} ago")
-    if age > LATE_PUBLICATION:
+    if age > freshness.LATE:
         findings.add(STALE, f"the last publication is {_hours(age)} old: see why the nights since did not publish")
     for source, name, state, reason, extracted in states:
         rule = settings.freshness.rule(source, name)

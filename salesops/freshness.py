@@ -15,6 +15,7 @@ from ingestion.exchange_rates import published_at
 from salesops.config import Company, FreshnessRule
 
 CLOCK_SKEW = timedelta(hours=24)
+LATE = timedelta(hours=30)  # since it was made: what each night makes should have been made again
 
 
 @dataclass(frozen=True)

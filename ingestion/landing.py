@@ -20,10 +20,13 @@ from ingestion import merges, suppression
 from ingestion.landing_parts import Landing, land_history, land_links, let_history_in, lines, one
 from ingestion.landing_tables import insert_table, land_table_history
 from ingestion.objects import RawObject
-from ingestion.raw_tables import prepare
+from ingestion.raw_tables import BrokenWarehouse, opened, prepare
 from ingestion.spool import RECORDS, ROWS, TABLE, Form, Spool
 
-__all__ = ["Batch", "BatchResult", "ObjectResult", "Spool", "land", "prepare", "record_failure", "write_settings"]
+__all__ = [
+    "Batch", "BatchResult", "BrokenWarehouse", "ObjectResult", "Spool", "land", "opened", "prepare", "record_failure",
+    "write_settings",
+]  # fmt: skip
 
 STATES = ("ok", "failed", "not_permitted", "not_enabled", "skipped")
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import re
+from pathlib import Path
+
 import duckdb
 
+from ingestion.durable import fsync
 from ingestion.objects import ALL_OBJECTS, RawObject
 
 _RECORDS = """record_id varchar not null, version_at timestamptz not null, is_deleted boolean not null,
@@ -35,11 +41,72 @@ _BOOKKEEPING = {
     "layout": "version integer primary key",
     "erased": "kind varchar not null, key_hash varchar not null, salt varchar not null",
 }
+log = logging.getLogger(__name__)
+_TORN = re.compile(r"Corrupt WAL file: entry at byte position (\d+)")
+_BROKEN = ("Corrupt", "not a valid DuckDB database", "Could not read enough bytes")
+_IS_OLD = "WAL checkpoint iteration does not match"
 LAYOUT = 1  # rises when a table of raw changes; `prepare` then brings older files up to it
 
 
 class NewerWarehouse(Exception):
     """The file was written by a later version of this program."""
+
+
+class BrokenWarehouse(Exception):
+    """The file is not what DuckDB wrote: a disk lost it, or a process died in the middle of a block."""
+
+
+def opened(path: Path) -> duckdb.DuckDBPyConnection:
+    """The warehouse for writing: made where there is none, mended where a power cut left it. Raises BrokenWarehouse."""
+    if not path.exists():
+        _create(path)
+    while True:
+        try:
+            return duckdb.connect(str(path))
+        except duckdb.Error as error:
+            if not _mended(path.with_name(path.name + ".wal"), str(error)):
+                if not any(words in str(error) for words in _BROKEN):
+                    raise
+                raise BrokenWarehouse(
+                    f"{path} is broken ({str(error)[:200]}): put a backup back with `salesops restore`, then run a"
+                    " night; it reads what has changed since"
+                ) from None
+
+
+def _mended(write_ahead: Path, said: str) -> bool:
+    """Whether the write-ahead file was what kept DuckDB from opening, and no longer is.
+
+    Its end may be on the disk without its middle: what stands before was committed, and the rest is cut off, which no
+    commit had reached. Or it is still there though its contents are in the database. Cursors are in it with their rows.
+    """
+    if torn := _TORN.search(said):
+        if write_ahead.stat().st_size <= int(torn[1]):
+            return False
+        os.truncate(write_ahead, int(torn[1]))
+    elif _IS_OLD in said and write_ahead.exists():
+        write_ahead.unlink()
+    else:
+        return False
+    fsync(write_ahead.parent)
+    log.warning("%s was left by a power cut: read on from what was committed", write_ahead)
+    return True
+
+
+def _create(path: Path) -> None:
+    """A new warehouse with every raw table in it, whole under its name or not there.
+
+    DuckDB opens no file whose first pages are not all there: one that was begun under its own name by a process that
+    died would keep every later night from its warehouse.
+    """
+    fresh = path.with_name(f".{path.name}.next")
+    left = [file.with_name(file.name + ".wal") for file in (fresh, path)]
+    for file in (fresh, *left):
+        file.unlink(missing_ok=True)
+    with duckdb.connect(str(fresh)) as connection:
+        prepare(connection)
+    fsync(fresh)
+    os.replace(fresh, path)
+    fsync(path.parent)
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> None:

@@ -16,11 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from ingestion import suppression
+from ingestion import landing, suppression
+from ingestion.durable import fsync
 from salesops.layout import DataDirectory
-from salesops.publication import fsync
 
 MANIFEST, DATA, CONFIGURATION = "manifest.json", "data", "configuration"
 MADE_ANEW = ("build", "dbt", "spool", "night.lock", ".forget")
@@ -40,7 +38,11 @@ def write(data: DataDirectory, to: Path, now: datetime, configuration: Path | No
         raise BackupError(f"nothing was read yet in {data.root}: there is nothing to back up")
     if to.resolve().is_relative_to(data.root.resolve()):
         raise BackupError(f"{to} lies in the data directory: a backup belongs on another disk")
-    with duckdb.connect(str(data.warehouse)) as connection:
+    try:
+        opened = landing.opened(data.warehouse)
+    except landing.BrokenWarehouse as broken:
+        raise BackupError(str(broken)) from None
+    with opened as connection:
         connection.execute("checkpoint")  # what a killed night left in the write-ahead file is in the one file then
     files = list(_files(data.root))
     size = sum(path.stat().st_size for path in files)

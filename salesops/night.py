@@ -85,9 +85,7 @@ class Night:
     @contextmanager
     def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The working file, for writing. Open late, close soon: dbt needs it too."""
-        import duckdb
-
-        with duckdb.connect(str(self.data.warehouse)) as connection:
+        with landing.opened(self.data.warehouse) as connection:
             connection.execute("set timezone = 'UTC'")
             yield connection
 
@@ -191,6 +189,7 @@ def opened(
     clock = Clock()
     with ExitStack() as stack:
         stack.enter_context(locked(data))
+        _refuse_broken_warehouse(data)
         shutil.rmtree(data.spool, ignore_errors=True)  # whole answers, of people too: a killed night left them
         stack.callback(shutil.rmtree, data.spool, ignore_errors=True)  # and of an object that failed they stay
         if settings.is_practice:
@@ -212,6 +211,14 @@ def opened(
         target = (publish_to or data.published).resolve()
         urls = (base_url, token, rates_url, registry_urls)
         yield Night(settings, data, clock, now, event_cut or now, known_cut, target, *urls, accounts=accounts)
+
+
+def _refuse_broken_warehouse(data: DataDirectory) -> None:
+    if data.warehouse.exists():
+        try:
+            landing.opened(data.warehouse).close()
+        except landing.BrokenWarehouse as broken:
+            raise ConfigError(str(broken)) from None
 
 
 def _refuse_before_the_cut(data: DataDirectory, option: str, instant: datetime) -> None:

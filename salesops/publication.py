@@ -17,6 +17,7 @@ from typing import Any
 
 import duckdb
 
+from ingestion.durable import fsync
 from salesops.layout import for_readers
 
 SCHEMA_VERSION = 1  # rises when a published column changes or goes; the changelog says how
@@ -345,12 +346,3 @@ def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         fsync(folder.parent)
-
-
-def fsync(path: Path) -> None:
-    """What was written to the file, or the names in the folder, is on the disk when this returns."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

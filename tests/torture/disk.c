@@ -86,7 +86,7 @@ static void record(const char *what, const char *path, const char *other, long i
     pthread_mutex_unlock(&one_at_a_time);
 }
 
-/* Called before each operation of ours: 0 go on, 1 the operation fails with errno, 2 only half of it is done, then death */
+/* Called before each operation of ours: 0 go on, 1 the operation fails with errno, 2 only a part of it is done, then death */
 static int counted(int is_sync, int has_data) {
     if (mode == OFF) return 0;
     long number = __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
@@ -111,13 +111,19 @@ static long place_of(int fd) {
     return lseek(fd, 0, SEEK_CUR);
 }
 
+/* How much of a write is there when its process is killed in the middle: the kernel copies page by page, and dies between. */
+static size_t torn(long place, size_t size) {
+    long cut = (place + (long)size / 2) / 4096 * 4096;
+    return cut > place ? (size_t)(cut - place) : 0;
+}
+
 ssize_t write(int fd, const void *data, size_t size) {
     char path[PATH_MAX];
     if (mode == OFF || !path_of(fd, path)) return raw_write(fd, data, size);
     int fate = counted(0, 1);
     if (fate == 1) return -1;
-    if (fate == 2) { raw_write(fd, data, size / 2); kill(getpid(), SIGKILL); }
     long place = place_of(fd);
+    if (fate == 2) { raw_write(fd, data, torn(place, size)); kill(getpid(), SIGKILL); }
     ssize_t done = raw_write(fd, data, size);
     if (done > 0) record("write", path, "", inode_of(fd), place, data, done);
     return done;
@@ -130,7 +136,7 @@ ssize_t write(int fd, const void *data, size_t size) {
         if (mode == OFF || !path_of(fd, path)) return real(fd, data, size, place); \
         int fate = counted(0, 1); \
         if (fate == 1) return -1; \
-        if (fate == 2) { real(fd, data, size / 2, place); kill(getpid(), SIGKILL); } \
+        if (fate == 2) { real(fd, data, torn(place, size), place); kill(getpid(), SIGKILL); } \
         ssize_t done = real(fd, data, size, place); \
         if (done > 0) record("write", path, "", inode_of(fd), place, data, done); \
         return done; \

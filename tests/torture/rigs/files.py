@@ -31,6 +31,7 @@ from tests.torture.report import Row, counted
 FIRST = datetime(2026, 11, 2, 2, 15, tzinfo=UTC)
 STATES = 80  # that a power cut could leave: as many of each act are tried
 SEED = 20261126
+RESTORED = "restored"
 Digest = dict[str, str]
 
 
@@ -51,7 +52,7 @@ def land_night(folder: Path, night: int) -> list[Digest]:
     """Contacts and deals of a night, landed as the night does it; the raw contents after each of its commits."""
     after = []
     for kind in ("contacts", "deals"):
-        with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+        with landing.opened(folder / "warehouse.duckdb") as connection:
             landing.prepare(connection)
             now = FIRST + timedelta(days=night)
             spool = Spool(folder / "spool" / kind)
@@ -73,7 +74,7 @@ def raw(folder: Path) -> Digest:
     path = folder / "warehouse.duckdb"
     if not path.exists():
         return {}
-    with duckdb.connect(str(path)) as connection:
+    with landing.opened(path) as connection:
         connection.execute("set timezone = 'UTC'")
         names = connection.execute("select table_name from duckdb_tables() where schema_name = 'raw'").fetchall()
         without = {"batches", "settings_objects"}
@@ -232,6 +233,9 @@ def acts(scratch: Path) -> Iterator[Act]:
 def _all_states(folder: Path, before: int) -> list[Digest]:
     folder.mkdir(parents=True)
     states = [raw(folder)]
+    if not before:
+        landing.opened(folder / "warehouse.duckdb").close()
+        states.append(raw(folder))
     for night in range(1, before + 1):
         states = land_night(folder, night)[-1:]
     return states + land_night(folder, before + 1)
@@ -244,17 +248,29 @@ def _different(found: Digest, wanted: Digest) -> list[str]:
 # --- the faults ----------------------------------------------------------------------------------------------------
 
 
-def tried(act: Act, folder: Path) -> str:
-    """What was lost, looked at as a reader would and then after the ordinary run; empty: nothing."""
+def tried(act: Act, folder: Path, backup: Path | None = None) -> str:
+    """What was lost, looked at as a reader would and then after the ordinary run; empty: nothing.
+
+    RESTORED: nothing either, but the warehouse could not be opened, said so, and was put back from `backup`.
+    """
     stage = folder.with_name(f"{folder.name}.stage")
 
     def look() -> str:
+        restored = ""
         for name, step in (("right after", act.check), ("in the next run", act.again), ("after the next run", act.end)):
             stage.write_text(name)
-            wrong = step(folder)
+            try:
+                wrong = step(folder)
+            except landing.BrokenWarehouse:
+                if backup is None or restored or step is not act.check:
+                    raise
+                shutil.rmtree(folder)
+                shutil.copytree(backup, folder)
+                restored = RESTORED
+                continue
             if wrong and step is not act.again:
                 return f"{name}: {wrong}"
-        return ""
+        return restored
 
     looked = in_child(look)
     if looked.error or looked.signal:
@@ -273,7 +289,7 @@ def fault_at(act: Act, base: Path, folder: Path, mode: str, number: int, error: 
     ended = in_child(broken)
     if mode == "fail" and ended.signal:
         return f"{act.name}: an error of the disk ended the process by signal {ended.signal}"
-    return tried(act, folder)
+    return tried(act, folder, base)
 
 
 def every(step: int) -> Callable[[list[Operation]], list[int]]:
@@ -313,17 +329,23 @@ def run(scratch: Path, share: float = 1.0, only: str = "") -> Iterator[Row]:
                 mode, error, only_syncs = how
                 return fault_at(act, scratch / "base", scratch / f"try{worker}", mode, number, error, only_syncs)
 
-            yield counted(f"{act.name}: {name}", in_parallel(at, _drawn(numbers(operations), share, chance)))
+            yield _counted(f"{act.name}: {name}", in_parallel(at, _drawn(numbers(operations), share, chance)))
         found = _states(cut, operations, chance)
         drawn = _drawn(sorted(found), share, chance)[:STATES]
 
         def cut_at(worker: int, mark: bytes, act: Act = act, found: dict[bytes, Any] = found) -> str:
             folder = scratch / f"try{worker}"
             disk.lay_out(found[mark], folder)
-            return tried(act, folder)
+            return tried(act, folder, scratch / "base")
 
         note = f"of {len(found)} states that differ"
-        yield counted(f"{act.name}: power cut", in_parallel(cut_at, drawn), note)
+        yield _counted(f"{act.name}: power cut", in_parallel(cut_at, drawn), note)
+
+
+def _counted(fault: str, ends: list[str], note: str = "") -> Row:
+    if restored := ends.count(RESTORED):
+        note = f"{note} {restored} needed a backup, and said so".strip()
+    return counted(fault, ["" if end == RESTORED else end for end in ends], note)
 
 
 def _states(cut: disk.Cut, operations: list[Operation], chance: random.Random) -> dict[bytes, dict[str, bytes | None]]:

@@ -17,8 +17,9 @@ import pytest
 
 from ingestion import landing
 from ingestion.landing import ObjectResult
+from salesops import backup, publication
 from salesops import night as nights
-from salesops import publication
+from salesops.backup import BackupError
 from salesops.clock import Clock, parse_instant
 from salesops.config import ConfigError, Settings
 from salesops.layout import DataDirectory
@@ -215,3 +216,17 @@ def test_all_but_the_published_is_for_nobody_else_to_read(tmp_path):
     private = {"warehouse.duckdb", "dagster", "spool", "spool/page", "build", "build/marts.duckdb"}
     assert private <= found.keys() - open_to_others
     assert open_to_others == {n for n in found if n.startswith(("published", "drop"))} | {"night.lock"}
+
+
+def test_a_broken_warehouse_stops_the_night_before_anybody_is_asked(tmp_path):
+    data = DataDirectory(tmp_path / "data")
+    data.root.mkdir()
+    data.warehouse.write_bytes(b"not what DuckDB wrote" * 999)
+    configuration = tmp_path / "salesops.toml"
+    configuration.write_text("[practice]\nsize = 'small'\n")
+    environ = {"SALESOPS_CONFIG": str(configuration), "SALESOPS_DATA": str(data.root)}
+    with pytest.raises(ConfigError, match="salesops restore"), nights.opened(environ):
+        pass
+    assert not data.sandbox.exists()
+    with pytest.raises(BackupError, match="is broken"):
+        backup.write(data, tmp_path / "to", NOW, None)

@@ -9,7 +9,7 @@ from tests.torture.rigs import answers, settings, sheets, vendors
 
 @pytest.mark.parametrize("vendor", vendors.VENDORS)
 def test_two_nights_with_a_fault_in_every_tenth_call_end_as_the_vendor_is(vendor: str) -> None:
-    outcome = vendors.cell(vendor, "", 10.0, seed=1, nights=2)
+    outcome = vendors.cell(vendor, "", (10.0,), seed=1, nights=2)
     assert outcome.lost == ""
     assert outcome.hits > 2 and outcome.requests > 20
 

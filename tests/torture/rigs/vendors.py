@@ -29,7 +29,7 @@ from ingestion import hubspot_reader, pipedrive, pipedrive_reader
 from ingestion.hubspot_streams import STAMPS
 from ingestion.session import CredentialsError
 from sandbox.catalogue import MERGEABLE
-from sandbox.faults import Fault, Faults
+from sandbox.faults import Fault, Faults, parse
 from sandbox.servers import hubspot as hubspot_server
 from sandbox.servers import pipedrive as pipedrive_server
 from sandbox.servers import salesforce as salesforce_server
@@ -47,7 +47,7 @@ from tests.unit.ingestion.practice import (
 
 SEED = 20261126
 SHARES = (1, 10, 50)  # percent of the calls
-NIGHTS, STORM_NIGHTS = 3, 10
+NIGHTS, STORM_NIGHTS = 1, 3  # at each share, of one fault and of all together
 HOURS_BETWEEN = 5
 WEEK = 8 * 86_400  # seconds, and past whatever is done weekly
 ATTEMPTS_FOR_A_PAGE = 24  # `PAGE_ATTEMPTS` times those of the session
@@ -198,10 +198,10 @@ class Bustle(Faults):
     EVENTS = (change, change, change, archive, restore, erase, merge, create)
 
 
-def live_through(vendor: Vendor, specs: list[str], lost: float, nights: int, seed: int) -> Outcome:
-    """One company under these faults, then two quiet nights."""
-    outcome, line = Outcome(nights=nights), Line(lost, seed)
-    draw = Random(f"{vendor.name}:{specs}:{seed}")
+def live_through(vendor: Vendor, plan: list[tuple[list[str], float]], seed: int) -> Outcome:
+    """One company under each night's faults and share of calls without an answer, then two quiet nights."""
+    outcome, line = Outcome(nights=len(plan)), Line(0.0, seed)
+    draw = Random(f"{vendor.name}:{plan}:{seed}")
     with ExitStack() as stack:
         for module, name, size in vendor.sizes:
             stack.enter_context(mock.patch.object(module, name, size))
@@ -213,14 +213,17 @@ def live_through(vendor: Vendor, specs: list[str], lost: float, nights: int, see
         if vendor.name == "salesforce":
             server.batch_size = 10
         server.handle_error = lambda *_: None  # a connection that the reader gave up is no news
-        server.faults = bustle = Bustle(specs, server, draw, vendor)
+        server.faults = bustle = Bustle([], server, draw, vendor)
         try:
-            for _ in range(nights):
+            for specs, line.lost in plan:
+                bustle.active = [parse(spec) for spec in specs]
                 _night(vendor, warehouse, server, line, outcome)
                 for _ in range(draw.randint(0, 4)):
                     bustle.happen()
                 server.world.touches += HOURS_BETWEEN * 3_600
-            outcome.hits = bustle.hits + sum(attempt.status is None for attempt in line.attempts) * (lost > 0)
+            outcome.hits = bustle.hits + sum(attempt.status is None for attempt in line.attempts) * any(
+                lost for _, lost in plan
+            )
             bustle.active, bustle.is_on, line.lost = [], False, 0.0
             server.world.touches += WEEK
             _night(vendor, warehouse, server, line, outcome, quiet=True)
@@ -285,14 +288,19 @@ def practice_world() -> World:
     return copy.deepcopy(_lived())
 
 
-def cell(name: str, fault: str, share: float, seed: int, nights: int = NIGHTS) -> Outcome:
-    """One vendor under one fault, or under all of them (""), at this share of the calls."""
+def cell(name: str, fault: str, shares: tuple[float, ...], seed: int, nights: int) -> Outcome:
+    """One vendor under one fault, or under all of them (""): so many nights at each of these shares of the calls.
+
+    The shares come in an order of the fault's own, so that first nights meet all of them.
+    """
     vendor = VENDORS[name]
-    if fault == LOST:
-        return live_through(vendor, [], share, nights, seed)
-    chosen = [fault] if fault else list(vendor.faults)
-    specs = [f"{each}%{share / len(chosen):.4f}" for each in chosen]
-    return live_through(vendor, specs, 0.0 if fault else share / 10, nights, seed)
+    chosen = [] if fault == LOST else [fault] if fault else list(vendor.faults)
+    plan = []
+    for share in Random(f"{name}:{fault}").sample(shares, len(shares)):
+        specs = [f"{each}%{share / len(chosen):.4f}" for each in chosen]
+        lost = share if fault == LOST else 0.0 if fault else share / 10
+        plan += [(specs, lost)] * nights
+    return live_through(vendor, plan, seed)
 
 
 def run(scratch: Path, seed: int = SEED, workers: int = 2) -> Iterator[Row]:
@@ -300,17 +308,16 @@ def run(scratch: Path, seed: int = SEED, workers: int = 2) -> Iterator[Row]:
     every = dict.fromkeys(fault for vendor in VENDORS.values() for fault in (*vendor.faults, LOST))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        planned: dict[str, list[Any]] = {}
-        for fault in ("", *every):
-            planned[fault] = [
-                pool.submit(cell, name, fault, share, seed, NIGHTS if fault else STORM_NIGHTS)
+        planned = {
+            fault: [
+                pool.submit(cell, name, fault, SHARES, seed, NIGHTS if fault else STORM_NIGHTS)
                 for name, vendor in VENDORS.items()
-                for share in SHARES
                 if fault in ("", LOST, *vendor.faults)
             ]
+            for fault in ("", *every)
+        }
         for fault, cells in planned.items():
-            outcomes = [one.result() for one in cells]
-            yield _row(fault, outcomes)
+            yield _row(fault, [one.result() for one in cells])
 
 
 def _row(fault: str, outcomes: list[Outcome]) -> Row:
@@ -336,7 +343,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     if given.vendor:
-        outcome = cell(given.vendor, given.fault, given.share, given.seed, given.nights)
+        outcome = cell(given.vendor, given.fault, (given.share,), given.seed, given.nights)
         print(outcome)
         return 1 if outcome.lost else 0
     print(f"seed {given.seed}", flush=True)

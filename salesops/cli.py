@@ -256,7 +256,7 @@ def forget(
                 return
             plan = forgetting.plan(data, drop, person)
             typer.echo("\n".join(plan.lines()))
-            if dry_run or not (person.records or plan.files):
+            if dry_run or not forgetting.is_left(data, plan):
                 return
             if not yes:
                 typer.confirm("Erase all this? It cannot be taken back", abort=True)

@@ -190,8 +190,9 @@ def opened(
     with ExitStack() as stack:
         stack.enter_context(locked(data))
         _refuse_broken_warehouse(data)
-        shutil.rmtree(data.spool, ignore_errors=True)  # whole answers, of people too: a killed night left them
-        stack.callback(shutil.rmtree, data.spool, ignore_errors=True)  # and of an object that failed they stay
+        for folder in (data.spool, data.scratch):  # whole answers and half-made copies: what was killed left them
+            shutil.rmtree(folder, ignore_errors=True)
+        stack.callback(shutil.rmtree, data.spool, ignore_errors=True)  # of an object that failed
         if settings.is_practice:
             seen = last_seen(data)  # may be ahead of real time: the company then lives on to that day
             today = max(clock.now(), seen or clock.now()).astimezone(settings.company.zone).date()

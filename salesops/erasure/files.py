@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 
+from salesops import publication
 from salesops.erasure.traces import Traces
 from salesops.layout import DataDirectory
 
@@ -49,7 +50,9 @@ def everything(data: DataDirectory, drop: Path) -> list[Path]:
 
 
 def names(path: Path, traces: Traces) -> bool:
-    """Whether the file holds a trace, packed or not."""
+    """Whether the file holds a trace, packed or not. One that is there no more does not."""
+    if not path.exists():  # SQLite takes away what it left open, when it is looked into
+        return False
     kind = _kind(path)
     if kind == "duckdb":
         return _database_names(path, traces)
@@ -79,10 +82,9 @@ def clean(path: Path, traces: Traces) -> str:
         _replace(path, gzip.compress(traces.cut_from(text).encode(), mtime=0))
         return "rewritten"
     if kind == "text":
+        if path.suffix == ".html":  # printed from it, its letters packed in a way of their own; first, as this names it
+            path.with_suffix(".pdf").unlink(missing_ok=True)
         _replace(path, _cut(path.read_bytes(), traces))
-        beside = path.with_suffix(".pdf")
-        if path.suffix == ".html" and beside.exists():  # printed from it: its letters are packed in a way of their own
-            beside.unlink()
         return "rewritten"
     path.unlink()
     return "removed"
@@ -100,6 +102,14 @@ def remove_working_files(data: DataDirectory) -> None:
         path.unlink(missing_ok=True)
     for folder in (data.published / "parquet").glob(".*.next"):
         shutil.rmtree(folder, ignore_errors=True)
+    for path in data.root.rglob(".*.forget"):  # of an erasure that was killed
+        path.unlink()
+
+
+def settle(data: DataDirectory) -> None:
+    """What was removed and renamed is so on the disk: raw, which knows who the person is, must not be the only one."""
+    for place, _, _ in os.walk(data.root):
+        publication.fsync(Path(place))
 
 
 def _files(folder: Path) -> list[Path]:

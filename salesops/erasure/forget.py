@@ -148,9 +148,18 @@ def plan(data: DataDirectory, drop: Path, person: Person) -> Plan:
     if published.exists() and person.records:
         made.beside = publications.same_people(published, person)
     if person.own:
-        made.files = [_short(p, data) for p in files.everything(data, drop) if files.names(p, person.own)]
+        held = [p for p in files.everything(data, drop) if not p.is_relative_to(data.scratch)]  # half-made, and to go
+        made.files = [_short(p, data) for p in held if files.names(p, person.own)]
     made.operators = files.of_operators(data, drop, Traces(person.traces))
     return made
+
+
+def is_left(data: DataDirectory, plan: Plan) -> bool:
+    """Whether there is anything to erase. If not, what an erasure that was killed at its end left half-made goes."""
+    if plan.person.records or plan.files:
+        return True
+    shutil.rmtree(data.scratch, ignore_errors=True)
+    return False
 
 
 def erase(
@@ -191,6 +200,7 @@ def erase(
         fresh = raw.rewritten(data.warehouse, data.scratch, person, data.erasures, kept, now)
         time.sleep(max(0.0, moved_at + GRACE_SECONDS - time.monotonic()))
         publication.remove_replaced(data.published)
+        files.settle(data)
         _swap(fresh, data.warehouse)
     finally:
         shutil.rmtree(data.scratch, ignore_errors=True)

@@ -315,21 +315,8 @@ def run(scratch: Path, share: float = 1.0, only: str = "") -> Iterator[Row]:
     for act in acts(scratch):
         if only not in act.name:
             continue
-        base, traced = scratch / "base", scratch / "traced"
-        for folder in (base, traced):
-            shutil.rmtree(folder, ignore_errors=True)
-        base.mkdir()
-        in_child(lambda act=act, base=base: act.prepare(base) and None).or_raise()  # type: ignore[misc]
-        shutil.copytree(base, traced)
-        cut = disk.Cut(traced)
-        operations = disk.recorded(lambda act=act, traced=traced: act.do(traced), traced, scratch / "log")  # type: ignore[misc]
-        for name, (mode, error, only_syncs, numbers) in FAULTS.items():
-
-            def at(worker: int, number: int, act: Act = act, how: Any = (mode, error, only_syncs)) -> str:
-                mode, error, only_syncs = how
-                return fault_at(act, scratch / "base", scratch / f"try{worker}", mode, number, error, only_syncs)
-
-            yield _counted(f"{act.name}: {name}", in_parallel(at, _drawn(numbers(operations), share, chance)))
+        cut, operations = recorded(act, scratch)
+        yield from faults(act, scratch, operations, lambda _, numbers: _drawn(numbers, share, chance))
         found = _states(cut, operations, chance)
         drawn = _drawn(sorted(found), share, chance)[:STATES]
 
@@ -346,6 +333,30 @@ def _counted(fault: str, ends: list[str], note: str = "") -> Row:
     if restored := ends.count(RESTORED):
         note = f"{note} {restored} needed a backup, and said so".strip()
     return counted(fault, ["" if end == RESTORED else end for end in ends], note)
+
+
+def recorded(act: Act, scratch: Path) -> tuple[disk.Cut, list[Operation]]:
+    """The act's operations on a copy of `scratch`/base, which is made here, and what a power cut before them finds."""
+    base, traced = scratch / "base", scratch / "traced"
+    for folder in (base, traced):
+        shutil.rmtree(folder, ignore_errors=True)
+    base.mkdir()
+    in_child(lambda: act.prepare(base) and None).or_raise()
+    shutil.copytree(base, traced)
+    return disk.Cut(traced), disk.recorded(lambda: act.do(traced), traced, scratch / "log")
+
+
+def faults(
+    act: Act, scratch: Path, operations: list[Operation], drawn: Callable[[str, list[int]], list[int]]
+) -> Iterator[Row]:
+    """A row for each fault but the power cut, of the operations that `drawn` chooses among those that it can hit."""
+    for name, (mode, error, only_syncs, numbers) in FAULTS.items():
+
+        def at(worker: int, number: int, how: Any = (mode, error, only_syncs)) -> str:
+            mode, error, only_syncs = how
+            return fault_at(act, scratch / "base", scratch / f"try{worker}", mode, number, error, only_syncs)
+
+        yield _counted(f"{act.name}: {name}", in_parallel(at, drawn(name, numbers(operations))))
 
 
 def _states(cut: disk.Cut, operations: list[Operation], chance: random.Random) -> dict[bytes, dict[str, bytes | None]]:

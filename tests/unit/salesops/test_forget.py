@@ -427,3 +427,52 @@ def test_after_an_erasure_publications_are_put_back_and_replaced_as_before(data)
     for day in range(4, 9):
         publish(data, day)
     assert sorted(path.name for path in parquet.iterdir() if "-" in path.name) == []
+
+
+def test_what_a_killed_erasure_left_half_made_stops_no_later_one(data):
+    """Incidents, each found by killing: a torn copy that the plan opened, a rewritten text under its hidden name."""
+    data.scratch.mkdir()
+    whole = data.warehouse.read_bytes()
+    (data.scratch / "worked.duckdb").write_bytes(whole[:20_000])
+    (data.root / ".alerts.json.forget").write_text("rewritten")
+    done = command(data, "--email", EMAIL, "--yes")
+    assert done.exit_code == 0, done.output
+    assert remaining(data.root) == [] and not (data.root / ".alerts.json.forget").exists()
+    data.scratch.mkdir()
+    (data.scratch / "fresh.duckdb").write_bytes(whole)
+    assert command(data, "--email", EMAIL, "--yes").exit_code == 0  # nobody is left, and so is the copy
+    assert not data.scratch.exists()
+
+
+def test_a_night_that_opens_takes_away_half_made_copies_and_answers(data, monkeypatch):
+    settings = data.root.parent / "salesops.toml"
+    settings.write_text("[sources.hubspot]\nenabled = false\n[sources.spreadsheets]\nenabled = true\n")
+    data.scratch.mkdir()
+    with nights.opened({"SALESOPS_DATA": str(data.root), "SALESOPS_CONFIG": str(settings)}):
+        assert not data.scratch.exists() and not data.spool.exists()
+        (data.spool / "failed").mkdir(parents=True)
+    assert not data.spool.exists()
+
+
+def test_a_page_is_printed_no_more_before_it_stops_naming_the_person(data, monkeypatch):
+    """Incident: killed between the two, the next erasure found a clean page and left the PDF beside it."""
+    page = data.published / "brief" / "2026-04-01.sv.html"
+
+    def killed(path, body):
+        assert path == page and not page.with_suffix(".pdf").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(forget.files, "_replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        forget.files.clean(page, Traces([Trace("name", "Åsa Öberg")]))
+
+
+def test_every_removal_is_on_the_disk_before_raw_forgets_who_it_was(data, monkeypatch):
+    """Incident: after a power cut an old file was back, and nobody knew any more whom it names."""
+    done: list[str] = []
+    fsync, swap = publication.fsync, forget._swap
+    monkeypatch.setattr(publication, "fsync", lambda path: (done.append(str(path)), fsync(path)))
+    monkeypatch.setattr(forget, "_swap", lambda fresh, warehouse: (done.append("raw"), swap(fresh, warehouse)))
+    erased(data)
+    synced = set(done[: done.index("raw")])
+    assert synced >= {str(data.root), str(data.root / "plans"), str(data.brief), str(data.published / "parquet")}

@@ -34,8 +34,8 @@ from tests.torture.rigs.files import Act, Digest, digest
 
 NOW = datetime(2026, 4, 10, tzinfo=UTC)
 SEED = 20261126
-TRIES = {"kill": 14, "kill -9 in": 6, "disk full": 6, "read-only": 5, "disk that refuses": 5}
-CUTS = 14
+TRIES = {"kill": 10, "kill -9 in": 4, "disk full": 4, "read-only": 4, "disk that refuses": 3}  # 5 s of a core each
+CUTS = 10
 
 
 def erase(folder: Path) -> None:

@@ -11,6 +11,7 @@ from dagster_project.resources import night_of
 from dagster_project.transform import Project, gated_tables, units
 from salesops import freshness
 from salesops import publication as publishing
+from salesops.config import without_secrets
 from salesops.night import ROOT, Night
 from salesops.publication import SCHEMA_VERSION, Publication
 
@@ -99,7 +100,8 @@ def _describe(night: Night) -> Publication:
 
 def _git_commit() -> str:
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+        command = ["git", "rev-parse", "HEAD"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=without_secrets())
     except FileNotFoundError:
         return "unknown"
     return done.stdout.strip() or "unknown"

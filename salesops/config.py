@@ -26,6 +26,7 @@ from ingestion.objects import ALL_OBJECTS
 
 TOKEN_VARIABLE = "HUBSPOT_ACCESS_TOKEN"
 PIPEDRIVE_VARIABLE = "PIPEDRIVE_API_TOKEN"
+SECRETS = (TOKEN_VARIABLE, PIPEDRIVE_VARIABLE, "SALESFORCE_CLIENT_SECRET", "SALESOPS_ALERT_URLS")
 Crm = Literal["hubspot", "salesforce", "pipedrive"]
 CRMS: tuple[Crm, ...] = typing.get_args(Crm)
 REQUIRED_OBJECTS = {
@@ -601,6 +602,11 @@ def load(environ: Mapping[str, str] = os.environ, folder: Path | None = None) ->
     except ValidationError as error:
         raise ConfigError("\n".join(f"{path}: {line}" for line in _explain(error))) from None
     return _with_absolute_paths(settings, path.resolve().parent)
+
+
+def without_secrets(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a child that asks no CRM and tells nobody: a browser, the practice company, git."""
+    return {name: value for name, value in environ.items() if name not in SECRETS}
 
 
 def hubspot_token(environ: Mapping[str, str] = os.environ) -> str:

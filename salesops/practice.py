@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from pathlib import Path
 
-from salesops.config import ConfigError, Practice
+from salesops.config import ConfigError, Practice, without_secrets
 
 # what the practice company's sales ops would write into salesops.toml
 STAGE_PHASES = {
@@ -69,7 +69,7 @@ def running(
     if drop is not None:
         options += ["--drop", str(drop)]
     command = [*_sandbox("serve", state), *options, "--parent-pid", str(os.getpid())]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_root())
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_root(), env=without_secrets())
     try:
         yield _wait_until_ready(process)
     finally:
@@ -105,7 +105,7 @@ def _root() -> Path:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=_root())
+    done = subprocess.run(command, capture_output=True, text=True, cwd=_root(), env=without_secrets())
     if done.returncode:
         raise ConfigError(f"the practice company refused: {done.stderr.strip()[-800:]}")
 

@@ -18,6 +18,7 @@ from salesops.brief import facts as asking
 from salesops.brief import figures, sections
 from salesops.brief.facts import Facts
 from salesops.brief.words import LANGUAGES, Words
+from salesops.config import without_secrets
 from salesops.layout import for_readers
 from salesops.publication import reading
 
@@ -148,7 +149,7 @@ def print_pdf(page: Path) -> Path | None:
             ),
         ]
         try:
-            subprocess.run(command, capture_output=True, timeout=PDF_SECONDS, check=True)
+            subprocess.run(command, capture_output=True, timeout=PDF_SECONDS, check=True, env=without_secrets())
         except (OSError, subprocess.SubprocessError):
             return None
     return target if target.exists() else None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -199,6 +200,8 @@ class Nights:
         for name in in_child(imported).or_raise():
             with contextlib.suppress(Exception):
                 importlib.import_module(name)
+        gc.collect()
+        gc.freeze()  # a child need not look through what its parent holds, which copies it
 
     def run(self, day: Day, data: Path) -> tuple[int, list[str]]:
         """A short night in this very process, a forked one: exit code and what failed. Errors of its opening go up."""

@@ -29,7 +29,7 @@ from tests.torture.disk import Operation
 from tests.torture.report import Row, counted
 
 FIRST = datetime(2026, 11, 2, 2, 15, tzinfo=UTC)
-STATES = 80  # that a power cut could leave: as many of each act are tried
+STATES = 50  # that a power cut could leave: as many of each act are tried
 SEED = 20261126
 RESTORED = "restored"
 Digest = dict[str, str]

@@ -19,7 +19,7 @@ from tests.torture.children import Child, in_child
 from tests.torture.company import Day
 from tests.torture.report import Row, counted
 
-READERS, OF_PARQUET, NIGHTS, TABLES, PAUSE = 50, 10, 3, 12, 5.0
+READERS, OF_PARQUET, NIGHTS, TABLES, PAUSE = 50, 10, 3, 12, 8.0
 Seen = dict[tuple[str, str], set[str]]  # (publication, table) -> tokens of its rows
 
 

@@ -47,7 +47,7 @@ from tests.unit.ingestion.practice import (
 
 SEED = 20261126
 SHARES = (1, 10, 50)  # percent of the calls
-NIGHTS, STORM_NIGHTS = 1, 3  # at each share, of one fault and of all together
+NIGHTS, STORM_NIGHTS = 1, 5  # at each share, of one fault and of all together
 HOURS_BETWEEN = 5
 WEEK = 8 * 86_400  # seconds, and past whatever is done weekly
 ATTEMPTS_FOR_A_PAGE = 24  # `PAGE_ATTEMPTS` times those of the session

@@ -18,11 +18,23 @@ from pathlib import Path
 import duckdb
 
 from salesops import publication
+from salesops.config import ConfigError
 from salesops.erasure.traces import Traces
 from salesops.layout import DataDirectory
 
 CHUNK, OVERLAP = 8 * 1024 * 1024, 4096
 BIGGEST_MEMBER = 512 * 1024 * 1024
+LOCK_SECONDS = 30.0  # that another program may hold a SQLite file
+
+
+class Locked(ConfigError):
+    """A file that another program holds. The message says which, and what to do."""
+
+    def __init__(self, path: Path):
+        super().__init__(
+            f"another program holds {path}: stop `salesops ui` (`make ui`), or what else has it open,"
+            " then run the same command again"
+        )
 
 
 def others(data: DataDirectory) -> list[Path]:
@@ -68,8 +80,16 @@ def names(path: Path, traces: Traces) -> bool:
     return _bytes_name(path, traces)
 
 
+def may_name(path: Path, traces: Traces) -> bool:
+    """Whether a SQLite file or its journal has the bytes of a row that is there no more: what stands before a cell may
+    look like a letter of it. To be written anew, which takes nothing from others who are called alike."""
+    is_store = path.exists() and (_store_of(path) != path or _kind(path) == "sqlite")
+    return is_store and _bytes_name_plainly(path, traces, ("email", "name", "phone"))
+
+
 def clean(path: Path, traces: Traces) -> str:
     """Make the file not name the person. Says what was done: rewritten or removed."""
+    path = _store_of(path)
     kind = _kind(path)
     if kind == "sqlite":
         _clean_sqlite(path, traces)
@@ -205,9 +225,9 @@ def _database_names(path: Path, traces: Traces) -> bool:
     return _bytes_name_plainly(path, traces)
 
 
-def _bytes_name_plainly(path: Path, traces: Traces) -> bool:
+def _bytes_name_plainly(path: Path, traces: Traces, kinds: tuple[str, ...] = ("email",)) -> bool:
     """Bytes of rows that no table has any more, which only a file that was written anew is without."""
-    wanted = [form for t in traces.traces if t.kind == "email" for form in {t.text.encode(), t.text.lower().encode()}]
+    wanted = [form for t in traces.traces if t.kind in kinds for form in {t.text.encode(), t.text.lower().encode()}]
     with path.open("rb") as handle:
         return any(form in chunk for chunk in _chunks(handle) for form in wanted)
 
@@ -228,9 +248,30 @@ def _table_names(path: Path, traces: Traces) -> bool:
     return False
 
 
+def _store_of(path: Path) -> Path:
+    """The SQLite file whose journal this is: without it what a program has written is lost, so it is never removed."""
+    for end in ("-wal", "-shm", "-journal"):
+        if path.name.endswith(end) and (store := path.with_name(path.name.removesuffix(end))).exists():
+            return store
+    return path
+
+
+@contextlib.contextmanager
+def _store(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to what is there already. Locked where another program does not let it go."""
+    uri = f"{path.resolve().as_uri()}?mode=rw"
+    try:
+        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS)) as connection:
+            yield connection
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise Locked(path) from None
+        raise
+
+
 def _sqlite_texts(path: Path) -> Iterator[tuple[str, str, int, str]]:
     """(table, column, rowid, text) of every cell that is text."""
-    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=30)) as connection:
+    with _store(path) as connection:
         for table, column in _sqlite_columns(connection):
             for rowid, value in connection.execute(f'select rowid, "{column}" from "{table}"'):
                 if isinstance(value, bytes):
@@ -253,12 +294,14 @@ def _clean_sqlite(path: Path, traces: Traces) -> None:
     changes = [
         (t, c, rowid, traces.cut_from(text)) for t, c, rowid, text in _sqlite_texts(path) if _in_text(text, traces)
     ]
-    with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+    with _store(path) as connection:
         for table, column, rowid, text in changes:
             connection.execute(f'update "{table}" set "{column}" = ? where rowid = ?', (text, rowid))
         connection.commit()
         connection.execute("vacuum")
-        connection.execute("pragma wal_checkpoint(truncate)")
+        ((is_held, _, _),) = connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        if is_held:  # a reader keeps the pages of before
+            raise Locked(path)
 
 
 def _replace(path: Path, body: bytes) -> None:

@@ -192,7 +192,7 @@ def erase(
         say("Other files ...")
         if traces:
             for path in files.others(data):
-                if path.exists() and files.names(path, traces):
+                if files.names(path, traces) or files.may_name(path, traces):
                     say(f"{_short(path, data)}: {files.clean(path, traces)}")
         say("Raw ...")
         _write_down(data, person, asked, now)

@@ -7,6 +7,7 @@ import getpass
 import json
 import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -476,3 +477,38 @@ def test_every_removal_is_on_the_disk_before_raw_forgets_who_it_was(data, monkey
     erased(data)
     synced = set(done[: done.index("raw")])
     assert synced >= {str(data.root), str(data.root / "plans"), str(data.brief), str(data.published / "parquet")}
+
+
+@pytest.mark.parametrize("journal", ["delete", "wal"])
+@pytest.mark.parametrize("held", ["begin; select * from event_logs", "begin immediate; delete from event_logs"])
+def test_a_store_of_dagsters_that_is_held_is_named_and_the_same_again_finishes(data, monkeypatch, journal, held):
+    monkeypatch.setattr(forget.files, "LOCK_SECONDS", 0.1)
+    store = data.dagster / "runs.db"
+    with closing(sqlite3.connect(store, isolation_level=None)) as holder:
+        holder.execute(f"pragma journal_mode = {journal}")
+        begin, rest = held.split("; ")
+        holder.execute(begin)
+        holder.execute(rest).fetchone()
+        with pytest.raises(forget.files.Locked, match=r"runs\.db: stop `salesops ui`"):
+            erased(data)
+        assert not data.scratch.exists()
+        holder.execute("rollback")
+    erased(data)
+    assert remaining(data.root) == []
+    with closing(sqlite3.connect(store)) as left:
+        assert left.execute("pragma integrity_check").fetchall() == [("ok",)]
+        assert left.execute("select count(*), max(event) from event_logs").fetchone()[0] == 2
+        assert left.execute("select event from event_logs where id = 2").fetchall() == [("other",)]
+
+
+def test_a_store_that_is_open_and_idle_is_cleaned_with_what_it_has_not_merged_yet(data):
+    """Its write-ahead file holds the person alone, and is never removed: what it holds besides would be lost."""
+    with closing(sqlite3.connect(data.dagster / "live.db", isolation_level=None)) as holder:
+        holder.execute("pragma journal_mode = wal")
+        holder.execute("create table event_logs (id integer primary key, event text)")
+        holder.executemany("insert into event_logs (event) values (?)", [(EMAIL,), ("other",)])
+        holder.execute("delete from event_logs where id = 1")  # its bytes are in the write-ahead file alone
+        assert (data.dagster / "live.db-wal").stat().st_size > 0
+        erased(data)
+        assert holder.execute("select event from event_logs").fetchall() == [("other",)]
+        assert remaining(data.root) == []

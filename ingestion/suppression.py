@@ -24,7 +24,7 @@ from ingestion.objects import RawObject
 
 PEOPLE = (("hubspot", "contacts"), ("salesforce", "contacts"), ("salesforce", "leads"), ("pipedrive", "persons"))
 MARK = "[erased]"
-EMAIL = re.compile(r"[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")  # begun once in a run, else a blob takes hours
 PHONE = re.compile(r"\+?\d[\d\s().\-/\u00a0]{6,18}\d")
 WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")

@@ -15,6 +15,7 @@ from ingestion.objects import find
 from ingestion.suppression import PEOPLE, email_key, phone_key
 from salesops.erasure.traces import Trace, Traces
 
+LONGEST = {"email": 320, "phone": 60, "name": 200}  # letters: what is longer is no such thing, and no pattern holds it
 STRIPPED = '"erased":true'  # of a payload that holds nothing personal any more
 USERS = ("raw.hubspot__owners", "raw.salesforce__users", "raw.pipedrive__users", "raw.spreadsheets__owners")
 COMPANIES = {
@@ -156,10 +157,10 @@ def _with_merged(connection: duckdb.DuckDBPyConnection, records: set[Key]) -> se
 def _traces(payload: dict[str, Any], region: str) -> Iterator[Trace]:
     fields = _flat(payload)
     for address in suppression.addresses_of(payload):
-        yield Trace("email", address, region)
+        yield from _sane("email", address, region)
     for key, value in fields:
         if _NUMBER.search(key) and phone_key(value):
-            yield Trace("phone", value.strip(), region)
+            yield from _sane("phone", value.strip(), region)
     names = {key.lower(): value for key, value in fields if key.lower() in (*_FIRST, *_LAST, *_FULL)}
     yield from _named(names, region)
 
@@ -170,7 +171,12 @@ def _named(names: dict[str, str], region: str) -> Iterator[Trace]:
     for text in {f"{first} {last}" if first and last else "", *(names.get(key, "") for key in _FULL)}:
         words = text.split()
         if 2 <= len(words) <= 6 and sum(len(word) for word in words) >= 4:
-            yield Trace("name", " ".join(words), region)
+            yield from _sane("name", " ".join(words), region)
+
+
+def _sane(kind: str, text: str, region: str) -> Iterator[Trace]:
+    if len(text) <= LONGEST[kind]:
+        yield Trace(kind, text, region)
 
 
 def _historic(
@@ -188,9 +194,10 @@ def _historic(
     firsts: dict[str, set[str]] = {}
     lasts: dict[str, set[str]] = {}
     for record_id, key, value in rows:
-        yield from (Trace("email", address, region) for address in suppression.addresses_of(value, key))
+        for address in suppression.addresses_of(value, key):
+            yield from _sane("email", address, region)
         if _NUMBER.search(key) and phone_key(value):
-            yield Trace("phone", value.strip(), region)
+            yield from _sane("phone", value.strip(), region)
         if key in _FIRST:
             firsts.setdefault(record_id, set()).add(value)
         if key in _LAST:

@@ -354,6 +354,9 @@ def test_quotes_of_either_kind_and_another_prefix_are_read():
 
 
 BOMB = '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]>' + GOOD.replace("1.1355", "&b;")
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+LAUGHS = f'<!DOCTYPE x [<!ENTITY l0 "ha">{LAUGHS}]>' + GOOD.replace("1.1355", "&l9;")
+OUTSIDE = '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>' + GOOD.replace("1.1355", "&e;")
 
 
 @pytest.mark.parametrize(
@@ -364,6 +367,8 @@ BOMB = '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&
         ("<html><body>Sorry</body></html>", "opens with 'html'"),
         (GOOD[:-20], "truncated or malformed"),
         (BOMB, "document type"),
+        (LAUGHS, "document type"),
+        (OUTSIDE, "document type"),
         (HEAD + "<Cube></Cube></gesmes:Envelope>", "without a single rate day"),
         (GOOD.replace("2002-08-01/eurofxref", "2030-01-01/other"), "without a single rate day"),
         ('{"message": "no"}', "truncated or malformed"),

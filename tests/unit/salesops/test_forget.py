@@ -512,3 +512,26 @@ def test_a_store_that_is_open_and_idle_is_cleaned_with_what_it_has_not_merged_ye
         erased(data)
         assert holder.execute("select event from event_logs").fetchall() == [("other",)]
         assert remaining(data.root) == []
+
+
+@pytest.mark.parametrize(
+    "huge",
+    [
+        {"lastname": "Ö" * 1_000_000, "phone": "0701234567 " * 90_000},
+        {"email": "a" * 1_000_000 + "@kund.example"},
+        {"email": "b" * 1_000_000},
+    ],
+    ids=["name and phone", "address", "no address"],
+)
+def test_a_field_of_a_megabyte_is_erased_with_its_record_and_is_no_pattern(data, huge):
+    """Incidents: DuckDB refused a pattern of that size, and Python worked on one for minutes."""
+    with duckdb.connect(str(data.warehouse)) as connection:
+        put(connection, data.root, "contacts", [person(**huge) | {"updatedAt": "2026-03-09T00:00:00Z"}], NOW)
+        put(connection, data.root, "notes", [contact("70", hs_note_body="x y z " * 170_000 + EMAIL)], NOW)
+    erased(data)
+    assert remaining(data.root) == []
+    held = b"".join(path.read_bytes() for path in data.root.rglob("*") if path.is_file())
+    assert not any(value.encode()[:4000] in held for value in huge.values())
+    with duckdb.connect(str(data.warehouse)) as connection:
+        put(connection, data.root, "notes", [contact("71", hs_note_body="c" * 1_000_000 + f" {EMAIL}")], NOW)
+    assert field(data, "notes", "71", "hs_note_body") == "c" * 1_000_000 + " [erased]"

@@ -29,7 +29,7 @@ from tests.torture.disk import Operation
 from tests.torture.report import Row, counted
 
 FIRST = datetime(2026, 11, 2, 2, 15, tzinfo=UTC)
-STATES = 50  # that a power cut could leave: as many of each act are tried
+STATES = 30  # that a power cut could leave: as many of each act are tried
 SEED = 20261126
 RESTORED = "restored"
 Digest = dict[str, str]
@@ -296,15 +296,15 @@ def every(step: int) -> Callable[[list[Operation]], list[int]]:
     return lambda operations: list(range(1, len(operations) + 1, step))
 
 
-def each(*kinds: str) -> Callable[[list[Operation]], list[int]]:
-    return lambda operations: [number for number, done in enumerate(operations, 1) if done.what in kinds]
+def each(*kinds: str, step: int = 1) -> Callable[[list[Operation]], list[int]]:
+    return lambda operations: [number for number, done in enumerate(operations, 1) if done.what in kinds][::step]
 
 
 FAULTS: dict[str, tuple[str, int, bool, Callable[[list[Operation]], list[int]]]] = {
     "kill -9 at each file operation": ("kill", 0, False, every(1)),
-    "kill -9 in the middle of each write": ("tear", 0, False, each("write")),
-    "disk full from each third file operation on": ("fail", errno.ENOSPC, False, every(3)),
-    "read-only from each fifth file operation on": ("fail", errno.EROFS, False, every(5)),
+    "kill -9 in the middle of each second write": ("tear", 0, False, each("write", step=2)),
+    "disk full from each fifth file operation on": ("fail", errno.ENOSPC, False, every(5)),
+    "read-only from each eighth file operation on": ("fail", errno.EROFS, False, every(8)),
     "disk that refuses each sync": ("fail", errno.EIO, True, each("sync", "syncdir")),
 }
 

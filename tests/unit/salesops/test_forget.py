@@ -535,3 +535,11 @@ def test_a_field_of_a_megabyte_is_erased_with_its_record_and_is_no_pattern(data,
     with duckdb.connect(str(data.warehouse)) as connection:
         put(connection, data.root, "notes", [contact("71", hs_note_body="c" * 1_000_000 + f" {EMAIL}")], NOW)
     assert field(data, "notes", "71", "hs_note_body") == "c" * 1_000_000 + " [erased]"
+
+
+def test_an_apostrophe_is_part_of_an_address_or_stands_before_it():
+    erased = suppression.Erased("00")
+    erased.keys["email"] = {erased.hashed("email", address) for address in ("o'neil@x.se", "anna@x.se")}
+    text = "Write to O'Neil@x.se, 'anna@x.se', d'anna@x.se; not to neil@x.se or joanna@x.se"
+    assert erased.scrubbed(text) == "Write to [erased], '[erased]', d'[erased]; not to neil@x.se or joanna@x.se"
+    assert suppression.addresses_of({"email": "o'neil@x.se"}) == {"o'neil@x.se"}

@@ -12,6 +12,7 @@ import os
 import shutil
 import sqlite3
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,16 @@ from salesops.layout import DataDirectory
 CHUNK, OVERLAP = 8 * 1024 * 1024, 4096
 BIGGEST_MEMBER = 512 * 1024 * 1024
 LOCK_SECONDS = 30.0  # that another program may hold a SQLite file
+
+
+class Unreadable(ConfigError):
+    """A packed file that cannot be unpacked may name anybody."""
+
+    def __init__(self, path: Path, error: Exception):
+        super().__init__(
+            f"{path} cannot be read ({type(error).__name__}), so nobody can tell whom it names: remove it, then run the"
+            " same again"
+        )
 
 
 class Locked(ConfigError):
@@ -51,8 +62,15 @@ def operators(data: DataDirectory, drop: Path) -> list[Path]:
 
 
 def of_operators(data: DataDirectory, drop: Path, traces: Traces) -> list[str]:
-    """Those of them that name the person, in what they hold or in what they are called."""
-    return [str(p) for p in operators(data, drop) if traces and (traces.found_in(p.name) or names(p, traces))]
+    """Those of them that name the person, in what they hold or in what they are called, or that nobody can read."""
+
+    def may(path: Path) -> bool:
+        try:
+            return traces.found_in(path.name) or names(path, traces)
+        except Unreadable:
+            return True
+
+    return [str(path) for path in operators(data, drop) if traces and may(path)]
 
 
 def everything(data: DataDirectory, drop: Path) -> list[Path]:
@@ -62,10 +80,16 @@ def everything(data: DataDirectory, drop: Path) -> list[Path]:
 
 
 def names(path: Path, traces: Traces) -> bool:
-    """Whether the file holds a trace, packed or not. One that is there no more does not."""
+    """Whether the file holds a trace, packed or not. One that is there no more does not. Raises Unreadable."""
     if not path.exists():  # SQLite takes away what it left open, when it is looked into
         return False
-    kind = _kind(path)
+    try:
+        return _names(path, _kind(path), traces)
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, duckdb.Error) as error:
+        raise Unreadable(path, error) from None
+
+
+def _names(path: Path, kind: str, traces: Traces) -> bool:
     if kind == "duckdb":
         return _database_names(path, traces)
     if kind == "parquet":

@@ -543,3 +543,15 @@ def test_an_apostrophe_is_part_of_an_address_or_stands_before_it():
     text = "Write to O'Neil@x.se, 'anna@x.se', d'anna@x.se; not to neil@x.se or joanna@x.se"
     assert erased.scrubbed(text) == "Write to [erased], '[erased]', d'[erased]; not to neil@x.se or joanna@x.se"
     assert suppression.addresses_of({"email": "o'neil@x.se"}) == {"o'neil@x.se"}
+
+
+@pytest.mark.parametrize("body", [b"PK\x03\x04 half a book", b"\x1f\x8b\x08 half a page", b"PAR1 half a table"])
+def test_a_file_that_nobody_can_read_stops_an_erasure_by_name_and_in_the_drop_folder_is_listed(data, body):
+    dropped, kept = data.drop / "half.xlsx", data.root / "plans" / "half"
+    dropped.write_bytes(body)
+    kept.write_bytes(body)
+    with pytest.raises(forget.files.Unreadable, match=r"plans/half cannot be read .* remove it"):
+        erased(data)
+    kept.unlink()
+    assert str(dropped) in erased(data)
+    assert remaining(data.root) == []

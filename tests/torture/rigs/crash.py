@@ -26,7 +26,7 @@ from tests.torture.company import Day, Nights, contents, differing
 from tests.torture.report import Row, counted
 
 SEED = 20261126
-BY_TIME, BY_OPERATION, FIRST_NIGHTS, OF_THE_DISK, REAL = 50, 50, 2, 2, 1
+BY_TIME, BY_OPERATION, FIRST_NIGHTS, OF_THE_DISK, REAL = 25, 25, 2, 2, 1  # tries; two kills in each of the first two
 MEGABYTES = (20, 60, 300, 800)
 
 
@@ -104,10 +104,12 @@ def run(scratch: Path, share: float = 1.0) -> Iterator[Row]:
     with company.days(scratch / "company") as (earlier, later):
         stage = Stage(Nights(scratch), earlier, later, scratch)
         night = f"of {stage.operations} operations in {stage.seconds:.1f} s of a processor; {stage.news} tables change"
-        moments = [chance.uniform(0, stage.seconds) for _ in some(BY_TIME)]
-        yield counted("kill -9 at a random moment", in_parallel(_killed_after(stage), moments), night)
-        numbers = [chance.randint(1, stage.operations) for _ in some(BY_OPERATION)]
-        yield counted("kill -9 at a random file operation", in_parallel(_broken_at(stage, "kill"), numbers), night)
+        moments = [(chance.uniform(0, stage.seconds), chance.uniform(0, stage.seconds)) for _ in some(BY_TIME)]
+        yield _twice("kill -9 at a random moment", in_parallel(_killed_after(stage), moments), night)
+        places = [
+            (chance.randint(1, stage.operations), chance.randint(1, stage.operations)) for _ in some(BY_OPERATION)
+        ]
+        yield _twice("kill -9 at a random file operation", in_parallel(_killed_at(stage), places), night)
         numbers = [chance.randint(1, stage.operations) for _ in some(FIRST_NIGHTS)]
         yield counted("kill -9, the very first night", in_parallel(_broken_at(stage, "kill", is_first=True), numbers))
         for name, error in (("disk full", errno.ENOSPC), ("read-only directory", errno.EROFS)):
@@ -120,12 +122,29 @@ def run(scratch: Path, share: float = 1.0) -> Iterator[Row]:
         yield counted("kill -9, the command itself", _real(earlier, later, scratch, chance, len(some(REAL))))
 
 
-def _killed_after(stage: Stage) -> Callable[[int, float], str]:
-    def at(worker: int, moment: float) -> str:
+def _twice(fault: str, ends: list[str], note: str) -> Row:
+    """Two nights in a row were killed in each try; both count."""
+    return counted(f"{fault}, and the night after it too", [end for end in ends for _ in range(2)], note)
+
+
+def _killed_after(stage: Stage) -> Callable[[int, tuple[float, float]], str]:
+    def at(worker: int, moments: tuple[float, float]) -> str:
         folder = stage.folder(worker)
-        in_child(lambda: stage.nights.run(stage.later, folder), kill_after=moment)
+        for moment in moments:
+            in_child(lambda: stage.nights.run(stage.later, folder), kill_after=moment)
         wrong = stage.recovered(folder)
-        return f"after {moment:.2f} s of a processor: {wrong}" if wrong else ""
+        return f"after {moments} s of a processor: {wrong}" if wrong else ""
+
+    return at
+
+
+def _killed_at(stage: Stage) -> Callable[[int, tuple[int, int]], str]:
+    def at(worker: int, numbers: tuple[int, int]) -> str:
+        folder = stage.folder(worker)
+        for number in numbers:
+            in_child(lambda number=number: (disk.arm("kill", folder, number), stage.nights.run(stage.later, folder)))
+        wrong = stage.recovered(folder)
+        return f"at operations {numbers}: {wrong}" if wrong else ""
 
     return at
 

@@ -356,7 +356,10 @@ def faults(
             mode, error, only_syncs = how
             return fault_at(act, scratch / "base", scratch / f"try{worker}", mode, number, error, only_syncs)
 
-        yield _counted(f"{act.name}: {name}", in_parallel(at, drawn(name, numbers(operations))))
+        possible = numbers(operations)
+        chosen = drawn(name, possible)
+        note = f"drawn of {len(possible)}" if len(chosen) < len(possible) else ""
+        yield _counted(f"{act.name}: {name}", in_parallel(at, chosen), note)
 
 
 def _states(cut: disk.Cut, operations: list[Operation], chance: random.Random) -> dict[bytes, dict[str, bytes | None]]:

@@ -218,8 +218,12 @@ ASKED_THEN = {
     "kpi.enrichment_worklist": {"place"},
 }
 NOT_OF_NORWAY = dict.fromkeys(
-    ("pipeline.company_attributes", "kpi.enrichment_quality"), "source <> 'register of Norway'"
-) | {"kpi.enrichment_worklist": "value_from not like 'register of Norway%'"}
+    ("pipeline.company_attributes", "pipeline.company_signals", "kpi.enrichment_quality"),
+    "source <> 'register of Norway'",
+) | {
+    "kpi.enrichment_worklist": "value_from not like 'register of Norway%'",
+    "kpi.customer_profile": "dimension <> 'signal'",
+}
 
 
 def contents(path: Path) -> dict[str, tuple[int, str]]:

@@ -189,7 +189,7 @@ def opened(
     clock = Clock()
     with ExitStack() as stack:
         stack.enter_context(locked(data))
-        _refuse_broken_warehouse(data)
+        _refuse_unopened_warehouse(data)
         for folder in (data.spool, data.scratch):  # whole answers and half-made copies: what was killed left them
             shutil.rmtree(folder, ignore_errors=True)
         stack.callback(shutil.rmtree, data.spool, ignore_errors=True)  # of an object that failed
@@ -214,12 +214,20 @@ def opened(
         yield Night(settings, data, clock, now, event_cut or now, known_cut, target, *urls, accounts=accounts)
 
 
-def _refuse_broken_warehouse(data: DataDirectory) -> None:
+def _refuse_unopened_warehouse(data: DataDirectory) -> None:
+    """A warehouse that cannot be opened, or that another program holds, stops the night before anybody is asked."""
+    import duckdb
+
     if data.warehouse.exists():
         try:
             landing.opened(data.warehouse).close()
         except landing.BrokenWarehouse as broken:
             raise ConfigError(str(broken)) from None
+        except duckdb.Error as error:
+            said = str(error).splitlines()[0]
+            raise ConfigError(
+                f"{data.warehouse} cannot be opened: {said}. Close what holds it, then run again"
+            ) from None
 
 
 def _refuse_before_the_cut(data: DataDirectory, option: str, instant: datetime) -> None:

@@ -230,3 +230,18 @@ def test_a_broken_warehouse_stops_the_night_before_anybody_is_asked(tmp_path):
     assert not data.sandbox.exists()
     with pytest.raises(BackupError, match="is broken"):
         backup.write(data, tmp_path / "to", NOW, None)
+
+
+def test_a_warehouse_that_another_program_holds_stops_the_night_in_words(tmp_path):
+    data = DataDirectory(tmp_path / "data")
+    data.root.mkdir()
+    hold = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(data.warehouse)]
+    configuration = tmp_path / "salesops.toml"
+    configuration.write_text("[practice]\nsize = 'small'\n")
+    environ = {"SALESOPS_CONFIG": str(configuration), "SALESOPS_DATA": str(data.root)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ConfigError, match=r"warehouse\.duckdb cannot be opened: .*lock"), nights.opened(environ):
+            pass
+        holder.stdin.close()

@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 
+from ingestion.durable import fsync
 from ingestion.objects import RawObject
 
 PEOPLE = (("hubspot", "contacts"), ("salesforce", "contacts"), ("salesforce", "leads"), ("pipedrive", "persons"))
@@ -257,8 +258,4 @@ def _write(path: Path, lines: list[dict[str, Any]]) -> None:
         handle.flush()
         os.fsync(handle.fileno())
     os.replace(beside, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    fsync(path.parent)

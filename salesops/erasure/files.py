@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from salesops import publication
+from ingestion import durable
 from salesops.config import ConfigError
 from salesops.erasure.traces import Traces
 from salesops.layout import DataDirectory
@@ -153,7 +153,7 @@ def remove_working_files(data: DataDirectory) -> None:
 def settle(data: DataDirectory) -> None:
     """What was removed and renamed is so on the disk: raw, which knows who the person is, must not be the only one."""
     for place, _, _ in os.walk(data.root):
-        publication.fsync(Path(place))
+        durable.fsync(Path(place))
 
 
 def _files(folder: Path) -> list[Path]:

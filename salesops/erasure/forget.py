@@ -17,7 +17,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion import suppression
+from ingestion import durable, suppression
 from ingestion.landing import prepare
 from ingestion.suppression import PEOPLE
 from salesops import publication, shared
@@ -259,10 +259,10 @@ def _kept_fields(settings: Settings) -> dict[str, list[str]]:
 
 
 def _swap(fresh: Path, warehouse: Path) -> None:
-    publication.fsync(fresh)
+    durable.fsync(fresh)
     warehouse.with_name(warehouse.name + ".wal").unlink(missing_ok=True)
     os.replace(fresh, warehouse)
-    publication.fsync(warehouse.parent)
+    durable.fsync(warehouse.parent)
 
 
 def _reason(error: Exception) -> str:

@@ -104,12 +104,19 @@ def run(scratch: Path, share: float = 1.0) -> Iterator[Row]:
     with company.days(scratch / "company") as (earlier, later):
         stage = Stage(Nights(scratch), earlier, later, scratch)
         night = f"of {stage.operations} operations in {stage.seconds:.1f} s of a processor; {stage.news} tables change"
+
+        def after(folder: Path, seconds: float) -> Ended:
+            return in_child(lambda: stage.nights.run(later, folder), kill_after=seconds)
+
+        def at(folder: Path, number: float) -> Ended:
+            return in_child(lambda: (disk.arm("kill", folder, int(number)), stage.nights.run(later, folder)))
+
         moments = [(chance.uniform(0, stage.seconds), chance.uniform(0, stage.seconds)) for _ in some(BY_TIME)]
-        yield _twice("kill -9 at a random moment", in_parallel(_killed_after(stage), moments), night)
+        yield _twice("kill -9 at a random moment", in_parallel(_killed(stage, after), moments), night)
         places = [
             (chance.randint(1, stage.operations), chance.randint(1, stage.operations)) for _ in some(BY_OPERATION)
         ]
-        yield _twice("kill -9 at a random file operation", in_parallel(_killed_at(stage), places), night)
+        yield _twice("kill -9 at a random file operation", in_parallel(_killed(stage, at), places), night)
         numbers = [chance.randint(1, stage.operations) for _ in some(FIRST_NIGHTS)]
         yield counted("kill -9, the very first night", in_parallel(_broken_at(stage, "kill", is_first=True), numbers))
         for name, error in (("disk full", errno.ENOSPC), ("read-only directory", errno.EROFS)):
@@ -127,24 +134,15 @@ def _twice(fault: str, ends: list[str], note: str) -> Row:
     return counted(f"{fault}, and the night after it too", [end for end in ends for _ in range(2)], note)
 
 
-def _killed_after(stage: Stage) -> Callable[[int, tuple[float, float]], str]:
-    def at(worker: int, moments: tuple[float, float]) -> str:
+def _killed(stage: Stage, kill: Callable[[Path, float], Ended]) -> Callable[[int, tuple[float, float]], str]:
+    """`kill` runs a night in the folder and kills it at this place."""
+
+    def at(worker: int, places: tuple[float, float]) -> str:
         folder = stage.folder(worker)
-        for moment in moments:
-            in_child(lambda: stage.nights.run(stage.later, folder), kill_after=moment)
+        for place in places:
+            kill(folder, place)
         wrong = stage.recovered(folder)
-        return f"after {moments} s of a processor: {wrong}" if wrong else ""
-
-    return at
-
-
-def _killed_at(stage: Stage) -> Callable[[int, tuple[int, int]], str]:
-    def at(worker: int, numbers: tuple[int, int]) -> str:
-        folder = stage.folder(worker)
-        for number in numbers:
-            in_child(lambda number=number: (disk.arm("kill", folder, number), stage.nights.run(stage.later, folder)))
-        wrong = stage.recovered(folder)
-        return f"at operations {numbers}: {wrong}" if wrong else ""
+        return f"at {places}: {wrong}" if wrong else ""
 
     return at
 

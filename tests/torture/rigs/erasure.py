@@ -123,14 +123,10 @@ def act(scratch: Path) -> Act:
 
     def end(folder: Path) -> str:
         if not whole:
-            whole.append(kept_after(scratch))
+            whole.append(kept(scratch / "traced"))  # where the operations were recorded: nothing broke there
         return gone(folder, whole[0])
 
     return Act("erasure", prepare, erase, readable, erase, end)
-
-
-def kept_after(scratch: Path) -> Digest:
-    return kept(scratch / "traced")  # where the operations were recorded: nothing broke there
 
 
 def run(scratch: Path) -> Iterator[Row]:

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from dagster_project.ingest import build_ingest
 from dagster_project.storage import held_open
-from ingestion import suppression
+from ingestion import durable, suppression
 from ingestion.landing import record_failure
 from salesops import backup, publication
 from salesops import night as nights
@@ -471,8 +471,8 @@ def test_a_page_is_printed_no_more_before_it_stops_naming_the_person(data, monke
 def test_every_removal_is_on_the_disk_before_raw_forgets_who_it_was(data, monkeypatch):
     """Incident: after a power cut an old file was back, and nobody knew any more whom it names."""
     done: list[str] = []
-    fsync, swap = publication.fsync, forget._swap
-    monkeypatch.setattr(publication, "fsync", lambda path: (done.append(str(path)), fsync(path)))
+    fsync, swap = durable.fsync, forget._swap
+    monkeypatch.setattr(durable, "fsync", lambda path: (done.append(str(path)), fsync(path)))
     monkeypatch.setattr(forget, "_swap", lambda fresh, warehouse: (done.append("raw"), swap(fresh, warehouse)))
     erased(data)
     synced = set(done[: done.index("raw")])
